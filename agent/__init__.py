@@ -1,0 +1,1 @@
+"""The hands: works tickets with a brain, tools, policy, approvals and verification."""

@@ -1,0 +1,1 @@
+"""What decides the next step: one interface, several brains."""

@@ -1,0 +1,150 @@
+"""Where commands run: bubblewrap where it works, else a clean environment, limits and a process group.
+
+The level really obtained is probed once with a real forbidden write, not read from a version:
+``L3`` namespaces (no network, read-only file system but for the deployed copy), ``L1`` limits and a process
+group only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import resource
+import shutil
+import signal
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+OUTPUT_LIMIT = 64 * 1024
+_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/alternatives", "/etc/ld.so.cache", "/opt")
+
+
+@dataclass(frozen=True, slots=True)
+class CommandResult:
+    exit_code: int | None
+    """None when it was killed at the deadline."""
+    output: str
+    truncated: bool
+    level: str
+    seconds: float
+
+
+class Sandbox:
+    """Runs argument vectors for the agent and can kill all it started at once (the kill switch)."""
+
+    def __init__(self, writable: Path, readable: Sequence[Path] = ()) -> None:
+        self._writable = writable.resolve()
+        self._readable = tuple(path.resolve() for path in readable)
+        self._running: set[asyncio.subprocess.Process] = set()
+        self._level: str | None = None
+
+    async def level(self) -> str:
+        """``L3`` or ``L1``, probed at the first call."""
+        if self._level is None:
+            self._level = "L3" if await self._probe() else "L1"
+        return self._level
+
+    async def _probe(self) -> bool:
+        if shutil.which("bwrap") is None:
+            return False
+        with tempfile.TemporaryDirectory(prefix="harness-probe-") as folder:
+            witness = Path(folder) / "witness"
+            script = f"echo escaped > {witness}; test -d /proc/1 && echo inside"
+            try:
+                result = await self._spawn(self._bwrap(["/bin/sh", "-c", script]), 5.0, "L3")
+            except OSError:
+                return False
+            return not witness.exists() and "inside" in result.output
+
+    def _bwrap(self, argv: Sequence[str]) -> list[str]:
+        command = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--clearenv"]
+        for system in _SYSTEM:
+            command += ["--ro-bind-try", system, system]
+        for path in self._readable:
+            command += ["--ro-bind-try", str(path), str(path)]
+        command += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108 - inside the sandbox
+        command += ["--bind", str(self._writable), str(self._writable)]
+        git = self._writable / ".git"
+        if git.is_dir():
+            command += ["--ro-bind", str(git), str(git)]
+        command += ["--chdir", str(self._writable)]
+        for name, value in _environment().items():
+            command += ["--setenv", name, value]
+        return [*command, "--", *argv]
+
+    async def run(self, argv: Sequence[str], *, deadline: float) -> CommandResult:
+        """Run ``argv`` in the deployed copy for at most ``deadline`` seconds.
+
+        Raises:
+            OSError: the program cannot be started.
+        """
+        level = await self.level()
+        command = self._bwrap(argv) if level == "L3" else list(argv)
+        return await self._spawn(command, deadline, level)
+
+    async def _spawn(self, command: Sequence[str], deadline: float, level: str) -> CommandResult:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            cwd=self._writable,
+            # bwrap itself keeps its environment where a process inside can read it, so it gets none of ours.
+            env={"PATH": _environment()["PATH"]} if level == "L3" else _environment(),
+            start_new_session=True,
+            preexec_fn=_limits,
+        )
+        self._running.add(process)
+        try:
+            output, truncated, ended = await self._collect(process, deadline)
+        finally:
+            self._running.discard(process)
+            await _kill(process)
+        text = output.decode("utf-8", "replace")
+        return CommandResult(
+            process.returncode if ended else None, text, truncated, level, round(loop.time() - began, 3)
+        )
+
+    async def _collect(self, process: asyncio.subprocess.Process, deadline: float) -> tuple[bytes, bool, bool]:
+        assert process.stdout is not None
+        kept = bytearray()
+        truncated = False
+        try:
+            async with asyncio.timeout(deadline):
+                while chunk := await process.stdout.read(16384):
+                    room = OUTPUT_LIMIT - len(kept)
+                    kept += chunk[:room]
+                    truncated = truncated or len(chunk) > room
+                await process.wait()
+        except TimeoutError:
+            return bytes(kept), truncated, False
+        return bytes(kept), truncated, True
+
+    async def kill_all(self) -> int:
+        """Kill everything that is still running; how many there were."""
+        running = list(self._running)
+        for process in running:
+            await _kill(process)
+        return len(running)
+
+
+def _environment() -> dict[str, str]:
+    return {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "LANG": "C.UTF-8", "HOME": "/nonexistent"}
+
+
+def _limits() -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64 << 20, 64 << 20))
+    resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
+
+
+async def _kill(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    if process.returncode is None:
+        await process.wait()
