@@ -69,7 +69,7 @@ class Verifier:
         seen: list[str] = []
         held = violated = 0
         last = None
-        counted_at = 0.0
+        held_at = violated_at = 0.0
         spacing = SPACING * min((item.interval_seconds for item in self._bench.subject.invariants), default=5.0)
         rows: tuple[Mapping[str, str], ...] = ()
         while self._clock() < deadline:
@@ -78,15 +78,15 @@ class Verifier:
                 look = await self._look(criteria, tick)
                 rows = look.rows
                 seen.extend(f"tick {last}: {line}" for line in look.lines)
+                at = float(tick["at"])
                 if look.state != "holding":
-                    held = 0
+                    held, held_at = 0, 0.0
+                elif at - held_at >= spacing:
+                    held, held_at = held + 1, at
                 if look.state != "violated":
-                    violated = 0
-                if tick["at"] - counted_at < spacing:
-                    continue
-                counted_at = tick["at"]
-                held += look.state == "holding"
-                violated += look.state == "violated"
+                    violated, violated_at = 0, 0.0
+                elif at - violated_at >= spacing:
+                    violated, violated_at = violated + 1, at
                 if held >= ticks:
                     return Verification(True, tuple(seen[-24:]), f"the criteria held for {ticks} ticks", rows)
                 if violated >= VIOLATED_TICKS:

@@ -156,7 +156,7 @@ class Work:
         action = await tool.plan(tool.arguments.model_validate(dict(call.arguments)), self.executor.bench)
         if payload["recovery"] == "probe" and action.pre_image != payload["pre_image"]:
             text = "the harness ended before this ran, and what it would change has changed since; look again"
-            return await self._settled(intent, step, "interrupted", text, {})
+            return await self._settled(intent, step, "withdrawn", text, {})
         decision = Decision("allow", payload["rule"], "its intent was on record when the harness ended")
         return await self.executor.effect(situation, call, tool, action, decision)
 

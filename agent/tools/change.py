@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+import hashlib
 import json
 import sys
 import tempfile
@@ -63,7 +64,7 @@ class _Write(Tool[Any]):
             pre_image=digest,
             head=head,
             forbidden=forbidden,
-            settle={"path": path, "head": head},
+            settle={"path": path, "post_image": hashlib.sha256(after.encode()).hexdigest()},
         )
 
     async def _commit(
@@ -84,8 +85,24 @@ class _Write(Tool[Any]):
         return Result(f"committed {sha[:8]}: {path}", {"commit": sha, "path": path})
 
     async def settle(self, settle: Mapping[str, Any], bench: Workbench, situation: Situation) -> Result | None:
-        sha = await asyncio.to_thread(bench.workspace.find_commit, "Action", situation.action_id)
-        return None if sha is None else self._done(sha, str(settle.get("path", "")))
+        workspace, path = bench.workspace, str(settle["path"])
+
+        def look() -> str | None:
+            sha = workspace.find_commit("Action", situation.action_id)
+            if sha is not None or workspace.digest(path) != settle["post_image"]:
+                return sha
+            # The file was written and the commit was not: finish what was begun.
+            trailers = {"Ticket": str(situation.ticket.id), "Action": situation.action_id}
+            text = workspace.read(path)
+            return workspace.commit_text(
+                path, text, message=f"Change {path}", trailers=trailers, expect_digest=str(settle["post_image"])
+            )
+
+        try:
+            sha = await asyncio.to_thread(look)
+        except WorkspaceError as error:
+            raise ToolError(str(error)) from None
+        return None if sha is None else self._done(sha, path)
 
 
 def unified(path: str, before: str, after: str) -> str:

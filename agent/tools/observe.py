@@ -18,6 +18,12 @@ class NoArguments(Arguments):
     pass
 
 
+class StatusArguments(Arguments):
+    settle_seconds: float = Field(
+        0.0, description="Wait this long before looking, for a change to take effect.", ge=0, le=10
+    )
+
+
 class PathArguments(Arguments):
     path: str = Field(description="File path relative to the deployed copy.", min_length=1, max_length=512)
 
@@ -47,18 +53,19 @@ def _look(tool: str, arguments: Arguments, target: str, summary: str) -> Action:
     )
 
 
-class ServiceStatus(Tool[NoArguments]):
+class ServiceStatus(Tool[StatusArguments]):
     name = "service_status"
     description = (
         "Process state, readiness, last exit, a fresh health probe, invariants with live values, the configuration "
         "on disk and how it differs from the last commit."
     )
-    arguments = NoArguments
+    arguments = StatusArguments
 
-    async def plan(self, arguments: NoArguments, bench: Workbench) -> Action:
+    async def plan(self, arguments: StatusArguments, bench: Workbench) -> Action:
         return _look(self.name, arguments, bench.subject.name, f"Checking the status of {bench.subject.name}")
 
     async def run(self, action: Action, bench: Workbench, situation: Situation) -> Result:
+        await asyncio.sleep(float(action.arguments["settle_seconds"]))
         subject = bench.subject
         observed = await bench.ledger.observed(subject.name)
         snapshot = await bench.ledger.snapshot(subject.name) or {}

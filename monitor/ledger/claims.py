@@ -116,6 +116,18 @@ class Claims(LedgerBase):
 
         return await self._write(lambda tx: move(tx, id, fence, status, outcome, detail))
 
+    async def end_leases(self, owner_prefix: str) -> int:
+        """End the leases of workers that are known to be dead, so that their tickets can be claimed at once.
+
+        For whoever holds the lock under which those workers ran; how many there were is returned.
+        """
+        held = (_T.c.status.in_(sorted(WORKED_STATUSES)), _T.c.lease_owner.startswith(owner_prefix, autoescape=True))
+
+        def body(tx: Transaction) -> int:
+            return int(tx.run(update(_T).where(*held).values(lease_expires_at=tx.now)).rowcount)
+
+        return await self._write(body)
+
     async def release(self, id: int, fence: int, detail: str) -> Ticket:
         """Hand a ticket back to the queue; its approvals stay. Raises ``LostLease`` or ``NotFound``."""
 

@@ -173,3 +173,17 @@ async def test_a_zombie_changes_nothing(ledger: Ledger, clock: Clock, write: str
 
     assert "\n" not in str(caught.value)
     assert await everything() == before
+
+
+async def test_the_leases_of_dead_workers_are_ended_and_nobody_elses(ledger: Ledger) -> None:
+    for name in ("a", "b", "c"):
+        await ledger.file_ticket(NewTicket("s", "human", name, name, ("x",)))
+    first = await ledger.claim("host:home_1:10", lease_seconds=600, subjects=None)
+    second = await ledger.claim("host:homeX1:11", lease_seconds=600, subjects=None)
+    assert first is not None
+    assert second is not None
+    assert await ledger.end_leases("host:home_1:") == 1
+    again = await ledger.claim("host:home_1:12", lease_seconds=600, subjects=None, ticket_id=first.id)
+    assert again is not None
+    assert again.fence == first.fence + 1
+    assert await ledger.claim("host:home_1:12", lease_seconds=600, subjects=None, ticket_id=second.id) is None
