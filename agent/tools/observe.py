@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,18 @@ class ServiceStatus(Tool[StatusArguments]):
             "config": await config_view(bench),
             "probe": await _fresh_probe(bench, running=observed is not None and observed.pid is not None),
         }
-        return Result(json.dumps(data, indent=1, ensure_ascii=False), data)
+        return Result(f"{_in_a_line(data)}\n{json.dumps(data, indent=1, ensure_ascii=False)}", data)
+
+
+def _in_a_line(data: Mapping[str, Any]) -> str:
+    process, probe, config = data["process"], data["probe"], data["config"]
+    parts = [process["state"] + (f" ({process['detail']})" if process["detail"] else "")]
+    parts.append(f"probe {probe['status']} in {probe['response_ms']} ms" if probe["status"] else str(probe["error"]))
+    if not config["readable"]:
+        parts.append(str(config["error"]))
+    for key, drift in config["drift"].items():
+        parts.append(f"{key} {json.dumps(drift['live'])} (committed {json.dumps(drift['committed'])})")
+    return "; ".join(parts)
 
 
 async def _fresh_probe(bench: Workbench, *, running: bool) -> dict[str, Any]:

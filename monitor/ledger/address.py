@@ -38,4 +38,4 @@ def parse_address(url: str) -> Path | URL:
         if "sslmode" in query:  # libpq's name for what asyncpg calls ssl
             query["ssl"] = query.pop("sslmode")
         return parsed.set(query=query)
-    raise LedgerError(f"the ledger cannot live at {scheme}://…; use {_FORMS}")
+    raise LedgerError(f"the ledger cannot live at {scheme}://…; set HARNESS_DATABASE_URL to {_FORMS}")
