@@ -198,7 +198,7 @@ def _status(steps: list[Step]) -> dict[str, Any] | None:
     for step in reversed(steps):
         if step.name == "service_status" and step.status == "ok":
             try:
-                made = json.loads(step.text)
+                made = json.loads(step.text[step.text.index("{") :])
             except ValueError:
                 return None
             return made if isinstance(made, dict) else None
