@@ -42,6 +42,7 @@ class AgentLoop:
     on_effect: Callable[[str], Awaitable[None]]
     approval_ttl_seconds: float = 900.0
     limits: Limits = field(default_factory=Limits)
+    summarise: Callable[[str], Awaitable[str | None]] | None = None
     _failures: int = 0
 
     async def run(self, *, only: int | None = None, once: bool = False) -> None:
@@ -80,7 +81,7 @@ class AgentLoop:
             approval_ttl_seconds=self.approval_ttl_seconds,
             on_effect=self.on_effect,
         )
-        work = Work(ticket, self.brain, executor, self.ledger, self.hub, self.clock, self.limits)
+        work = Work(ticket, self.brain, executor, self.ledger, self.hub, self.clock, self.limits, self.summarise)
         task = asyncio.create_task(work.run(), name=f"ticket-{ticket.id}")
         guard = asyncio.create_task(self._guard(ticket), name=f"lease-{ticket.id}")
         try:

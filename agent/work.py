@@ -6,10 +6,11 @@ Cancelling is safe at every await: what was done is on record, and whoever claim
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from agent.action import canonical
 from agent.brains.brain import Brain, BrainError, Brief, Delta, Exchange, ToolCall, ToolOutcome, Turn
 from agent.brief import brief
 from agent.executor import RECOVERED, Executor
@@ -22,7 +23,7 @@ from agent.tools.base import Situation
 from agent.tools.registry import TOOLS
 from monitor.events import Event
 from monitor.hub import Hub
-from monitor.ledger import Ledger
+from monitor.ledger import Ledger, LedgerError
 from monitor.records import JournalEntry, Ticket
 
 BRAIN_TRIES = 6
@@ -45,6 +46,9 @@ class Work:
     hub: Hub
     clock: Callable[[], float]
     limits: Limits = field(default_factory=Limits)
+    summarise: Callable[[str], Awaitable[str | None]] | None = None
+    """Writes a better one-line summary than the rules do, off the critical path; None keeps the rules' own."""
+    _summaries: set[asyncio.Task[None]] = field(default_factory=set)
     _step: int = 1
     _changed_at: float | None = None
     _unverified: int = 0
@@ -58,6 +62,14 @@ class Work:
             Stopped: the kill switch was engaged.
             LostLease: another agent holds the ticket now.
         """
+        try:
+            return await self._run()
+        finally:
+            for task in tuple(self._summaries):
+                task.cancel()
+            await asyncio.gather(*self._summaries, return_exceptions=True)
+
+    async def _run(self) -> str:
         began = self.clock()
         restored = restore(await self.ledger.journal(self.ticket.id))
         self._step, self._changed_at = restored.next_step, restored.changed_at
@@ -124,10 +136,26 @@ class Work:
         payload: dict[str, Any] = turn_payload(turn)
         if not turn.blocks:  # signed blocks must go back byte for byte; anything else is cleaned before it is kept
             payload = redact_tree(payload)
-        await self.ledger.append(
+        entry = await self.ledger.append(
             self.ticket.id, self._step, "turn", summary, payload | {"brain": self.brain.name}, fence=self.ticket.fence
         )
+        if self.summarise is not None and turn.calls:
+            task = asyncio.create_task(self._better_summary(entry, turn))
+            self._summaries.add(task)
+            task.add_done_callback(self._summaries.discard)
         return turn
+
+    async def _better_summary(self, entry: JournalEntry, turn: Turn) -> None:
+        """Ask for a summary of a turn and put it on record beside it; nothing waits for it, and it may fail."""
+        assert self.summarise is not None
+        calls = "\n".join(f"{call.name} {canonical(redact_tree(dict(call.arguments)))}" for call in turn.calls)
+        try:
+            line = await self.summarise(f"{redact(turn.text)}\n{calls}")
+            if line:
+                told = {"of": entry.id, "call_ids": [call.id for call in turn.calls]}
+                await self.ledger.append(self.ticket.id, entry.step, "summary", redact(line), told)
+        except LedgerError:
+            return
 
     async def _call(self, call: ToolCall, turn: Turn) -> ToolOutcome:
         before = self.clock()

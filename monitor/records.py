@@ -117,7 +117,8 @@ class Approval(Record):
 class JournalEntry(Record):
     """One link of the hash chain.
 
-    ``kind``: ``claimed`` ``turn`` ``decision`` ``intent`` ``result`` ``verification`` ``note`` ``settled``.
+    ``kind``: ``claimed`` ``turn`` ``decision`` ``intent`` ``result`` ``verification`` ``note`` ``settled``
+    ``summary`` (a better line for the turn it names).
     """
 
     id: int

@@ -220,3 +220,24 @@ async def test_history_starts_afresh_after_a_ticket_was_closed_and_retried(world
     restored = restore(await world.ledger.journal(ticket.id))
     assert restored.exchanges == ()
     assert restored.next_step > 1
+
+
+async def test_a_better_summary_is_put_beside_the_turn_and_nothing_waits_for_it(world: World) -> None:
+    make_slow(world)
+    await world.ledger.set_mode("autonomous", "test")
+    ticket = await world.ticket()
+    never = asyncio.Event()
+
+    async def summarise(text: str) -> str | None:
+        if "update_config" in text:
+            return "Removing the artificial delay"
+        await never.wait()
+        return None
+
+    work = world.work(ticket, Scripted(*FIX))
+    work.summarise = summarise
+    assert await ticks_while(world, asyncio.create_task(work.run())) == "fixed"
+    entries = await world.ledger.journal(ticket.id)
+    (better,) = [entry for entry in entries if entry.kind == "summary"]
+    assert better.summary == "Removing the artificial delay"
+    assert better.payload["call_ids"] == ["c2"]
