@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -78,6 +80,20 @@ def test_a_closed_terminal_ends_everything(harness: Harness) -> None:
         assert time.monotonic() < deadline, "the console outlived its terminal"
         time.sleep(0.02)
     gone(harness)
+
+
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+@pytest.mark.parametrize("ending", ["kill-session", "kill-server"])
+def test_a_multiplexer_that_goes_away_takes_everything_with_it(
+    harness: Harness, ending: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    socket = tmp_path_factory.mktemp("t") / "s"
+    tmux = ["tmux", "-S", str(socket)]
+    command = [*tmux, "new-session", "-d", "-s", "x", "-x", "80", "-y", "24", sys.executable, "-m", "console"]
+    subprocess.run(command, env=harness.environment, check=True)
+    harness.until(lambda: harness.subject()["state"] == "healthy", 40)
+    subprocess.run([*tmux, ending], env=harness.environment, check=True)
+    gone(harness, 20)
 
 
 def test_kill_nine_leaves_no_orphan_even_of_a_hung_service(harness: Harness) -> None:

@@ -1,0 +1,5 @@
+"""``python -m console`` is ``harness-tui``."""
+
+from console.cli import main
+
+main()

@@ -1,0 +1,165 @@
+"""The operator's requests carried out on the ledger and the world."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import json
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+from pydantic import ValidationError
+
+from agent.tools.registry import TOOLS
+from console.failure import Failure
+from console.operator import OperatorError
+from console.runtime import Runtime
+from monitor.criteria import CriterionError, parse_criterion
+from monitor.ledger import LedgerError
+from monitor.records import MODES, PRIORITIES, NewTicket
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _told(method: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
+    """Failures of the ledger and of commands become ``OperatorError``."""
+
+    @wraps(method)
+    async def inner(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return await method(*args, **kwargs)
+        except (LedgerError, Failure, CriterionError) as error:
+            raise OperatorError(str(error)) from None
+
+    return inner
+
+
+class LiveOperator:
+    """Implements ``console.operator.Operator`` for one process; ``by`` is put on record with every decision."""
+
+    def __init__(self, runtime: Runtime, by: str | None = None) -> None:
+        self._runtime = runtime
+        self._by = by or f"{user()} (console)"
+
+    def _subject(self) -> str:
+        return next(iter(self._runtime.subjects))
+
+    @_told
+    async def mode_set(self, mode: str) -> None:
+        if mode not in MODES:
+            raise Failure(f"there is no mode {mode!r}; there are {', '.join(MODES)}")
+        await self._runtime.ledger.set_mode(mode, self._by)
+
+    @_told
+    async def stop(self, reason: str) -> None:
+        await self._runtime.ledger.stop(self._by, reason)
+        await asyncio.gather(*(bench.sandbox.kill_all() for bench in self._runtime.benches.values()))
+
+    @_told
+    async def resume(self) -> None:
+        await self._runtime.ledger.resume(self._by)
+
+    @_told
+    async def approve(self, approval_id: int) -> None:
+        await self._runtime.ledger.decide(approval_id, "approved", by=self._by)
+
+    @_told
+    async def reject(self, approval_id: int, reason: str) -> None:
+        if not reason.strip():
+            raise Failure("a rejection needs a reason; the agent is told it")
+        await self._runtime.ledger.decide(approval_id, "rejected", by=self._by, reason=reason.strip())
+
+    @_told
+    async def edit(self, approval_id: int, arguments: Mapping[str, Any]) -> None:
+        approval = await self._runtime.ledger.approval(approval_id)
+        try:
+            TOOLS[approval.tool].arguments.model_validate_json(json.dumps(dict(arguments)))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or approval.tool
+            raise Failure(f"{where}: {first['msg']}") from None
+        await self._runtime.ledger.decide(approval_id, "edited", by=self._by, edited_arguments=dict(arguments))
+
+    @_told
+    async def file_ticket(
+        self, subject: str, objective: str, criteria: Sequence[str], priority: str, context: str
+    ) -> int:
+        if subject not in self._runtime.subjects:
+            raise Failure(f"there is no subject {subject!r}; there are {', '.join(self._runtime.subjects)}")
+        objective = " ".join(objective.split())
+        if not objective:
+            raise Failure("a ticket needs an objective: one sentence that says what should be so")
+        if priority not in PRIORITIES:
+            raise Failure(f"there is no priority {priority!r}; there are {', '.join(PRIORITIES)}")
+        names = [invariant.name for invariant in self._runtime.subjects[subject].invariants]
+        wanted = [text.strip() for text in criteria if text.strip()] or names
+        for text in wanted:
+            parse_criterion(text, names)
+        ticket, _ = await self._runtime.ledger.file_ticket(
+            NewTicket(
+                subject=subject,
+                source="human",
+                fingerprint=f"human/{subject}/{objective.lower()}",
+                objective=objective,
+                criteria=tuple(wanted),
+                priority=priority,
+                context=context,
+                evidence={"by": self._by},
+            )
+        )
+        return ticket.id
+
+    def check_criterion(self, text: str) -> str | None:
+        subject = self._runtime.subjects[self._subject()]
+        try:
+            parse_criterion(text.strip(), [invariant.name for invariant in subject.invariants])
+        except CriterionError as error:
+            return str(error)
+        return None
+
+    @_told
+    async def cancel_ticket(self, ticket_id: int) -> None:
+        await self._runtime.ledger.cancel(ticket_id, self._by)
+
+    @_told
+    async def retry_ticket(self, ticket_id: int) -> None:
+        await self._runtime.ledger.retry(ticket_id, self._by)
+
+    @_told
+    async def inject(self, fault: str, parameters: Mapping[str, Any]) -> None:
+        await self._runtime.chaos.inject(self._subject(), fault, parameters, self._by)
+
+    @_told
+    async def clear(self, fault: str | None) -> None:
+        await self._runtime.chaos.clear(self._subject(), fault, self._by)
+
+    @_told
+    async def faults(self) -> list[dict[str, Any]]:
+        return await self._runtime.chaos.catalogue(self._subject())
+
+    @_told
+    async def ticket_detail(self, ticket_id: int) -> dict[str, Any]:
+        ledger = self._runtime.ledger
+        return {
+            "ticket": (await ledger.ticket(ticket_id)).public(),
+            "journal": [entry.public() for entry in await ledger.journal(ticket_id)],
+            "approvals": [row.public() for row in await ledger.approvals(ticket_id=ticket_id)],
+        }
+
+    @_told
+    async def log_lines(self, subject: str, limit: int) -> list[str]:
+        if subject in self._runtime.supervisors:
+            return self._runtime.supervisors[subject].tail(limit)
+        from agent.tools.observe import tail_file
+
+        return await asyncio.to_thread(tail_file, self._runtime.log_path(subject), "", limit)
+
+
+def user() -> str:
+    """The name of whoever sits here, for the record."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "operator"

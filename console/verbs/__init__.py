@@ -1,0 +1,1 @@
+"""The commands behind ``harness``: the console's headless twins."""

@@ -1,0 +1,71 @@
+"""Full-width lines that appear only when something needs to be known: stopped, a failed loop, waiting approvals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+
+from console.glyphs import STOP
+from console.paint import Painted, Piece, piece
+from console.timefmt import age, span
+
+if TYPE_CHECKING:
+    from console.slices import ApprovalRow, ControlSlice
+
+
+class Banners(Vertical):
+    """Never takes the focus, never covers anything."""
+
+    def __init__(self) -> None:
+        super().__init__(id="banners")
+        self._stopped = Painted(id="banner-stopped")
+        self._loops = Painted(id="banner-loops")
+        self._approvals = Painted(id="banner-approvals")
+
+    def compose(self) -> ComposeResult:
+        for line in (self._stopped, self._loops, self._approvals):
+            line.display = False
+            yield line
+
+    def show(self, control: ControlSlice, loops: Mapping[str, str], waiting: Sequence[ApprovalRow], now: float) -> None:
+        self._stopped.display = control.stopped
+        if control.stopped:
+            since = f" {age(now - control.at)} ago" if control.at is not None else ""
+            by = control.by or "someone"
+            told = f": {control.reason}" if control.reason else ""
+            self._stopped.paint(
+                [
+                    (f" {STOP} STOPPED ", "bold reverse"),
+                    ("  nothing runs until ", "bold"),
+                    ("K", "bold underline"),
+                    (" resumes", "bold"),
+                    piece(f"  by {by}{since}{told}", "", 90),
+                ]
+            )
+        self._loops.display = bool(loops)
+        if loops:
+            said: list[Piece] = []
+            for name, reason in loops.items():
+                said += [
+                    piece(f" ✗ {name} stopped: ", "bold"),
+                    piece(reason, "", 90),
+                    (" (it restarts by itself) ", ""),
+                ]
+            self._loops.paint(said)
+        self._approvals.display = bool(waiting)
+        if waiting:
+            first = waiting[0]
+            left = f"{span(first.expires_at - now)} left" if first.expires_at is not None else ""
+            self._approvals.paint(
+                [
+                    (f" ◆ {len(waiting)} waiting for your approval ", "bold reverse"),
+                    ("  press ", ""),
+                    ("a", "bold underline"),
+                    (" to review  ", ""),
+                    (f"{left}  ", ""),
+                    piece(f"{first.tool} {first.target}", "bold", 60),
+                ]
+            )
