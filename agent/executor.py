@@ -146,9 +146,14 @@ class Executor:
             planned = await self._plan(tool, answer.edited_arguments or action.arguments)
         except ToolError as error:
             return await self._record(situation, call, action, decision, "error", Result(str(error)))
-        if planned.forbidden:
-            return await self._record(situation, call, planned, decision, "denied", Result(planned.forbidden))
-        if answer.status == "approved" and planned.digest(POLICY_VERSION) != digest:
+        now = decide(planned, (await self.ledger.control()).mode)
+        if now.outcome == "deny":
+            text = f"denied by rule {now.rule}: {now.reason}"
+            return await self._record(situation, call, planned, now, "denied", Result(text))
+        # An edit changes the arguments, never the world the person was shown.
+        same_world = (planned.pre_image, planned.head, planned.target) == (action.pre_image, action.head, action.target)
+        same = same_world if answer.status == "edited" else planned.digest(POLICY_VERSION) == digest
+        if not same:
             text = "what was approved is no longer what would run (the file, HEAD or process changed); look again"
             return await self._record(situation, call, planned, decision, "withdrawn", Result(text))
         return planned, answer

@@ -115,7 +115,7 @@ class AgentLoop:
             return
         if isinstance(error, Stopped):
             await bench.sandbox.kill_all()
-            await self._withdraw(ticket, "everything was stopped")
+            await self.ledger.withdraw_all(ticket.id, "everything was stopped")
             await self._release(ticket, "stopped by a person; nothing more runs until resume")
             return
         reason = str(error) if isinstance(error, BrainUnavailable) else f"{type(error).__name__}: {error}"
@@ -143,10 +143,6 @@ class AgentLoop:
                         await subscription.wait()
         finally:
             subscription.close()
-
-    async def _withdraw(self, ticket: Ticket, reason: str) -> None:
-        for approval in await self.ledger.approvals(statuses=["pending"], ticket_id=ticket.id):
-            await self.ledger.withdraw(approval.id, reason)
 
     async def _release(self, ticket: Ticket, detail: str) -> None:
         with suppress(LostLease):

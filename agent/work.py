@@ -16,7 +16,7 @@ from agent.brief import brief
 from agent.executor import RECOVERED, Executor
 from agent.history import ENDED, OpenCall, restore, turn_payload
 from agent.limits import Limits, exceeded
-from agent.policy import LEDGER_TOOLS, Decision
+from agent.policy import LEDGER_TOOLS, Decision, decide
 from agent.redact import redact, redact_tree
 from agent.summary import first_line, summarise_calls
 from agent.tools.base import Situation
@@ -185,6 +185,10 @@ class Work:
         if payload["recovery"] == "probe" and action.pre_image != payload["pre_image"]:
             text = "the harness ended before this ran, and what it would change has changed since; look again"
             return await self._settled(intent, step, "withdrawn", text, {})
+        now = decide(action, (await self.ledger.control()).mode)
+        if now.outcome == "deny":
+            text = f"the harness ended before this ran, and now it is denied by rule {now.rule}: {now.reason}"
+            return await self._settled(intent, step, "denied", text, {})
         decision = Decision("allow", payload["rule"], "its intent was on record when the harness ended")
         return await self.executor.effect(situation, call, tool, action, decision)
 

@@ -8,14 +8,18 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
-from console.failure import NotFoundFailure
+from console.failure import NotFoundFailure, RefusedFailure
+from console.lines_out import LinesOut, ReaderGone
 from console.runtime import Runtime
 from console.settings import load_settings
 from monitor.events import Event
 from monitor.records import iso
 
+LAST_WORDS_SECONDS = 2.0
+"""How long a stalled reader of the output may hold up the end."""
 _QUIET = frozenset({"brain.delta", "probe.sampled", "tick.completed"})
 """Kinds that a person reading along does not need; ``--json`` has all of them."""
 
@@ -47,43 +51,48 @@ async def run_parts(
             ticket = await runtime.ledger.ticket(only)
             if not ticket.is_open:
                 raise NotFoundFailure(f"ticket {only} is {ticket.status}; reopen it with harness tickets retry {only}")
+        control = await runtime.ledger.control()
+        if control.stopped and (once or only is not None):
+            raise RefusedFailure(f"everything is stopped ({control.stop_reason}); lift it with harness resume")
         await runtime.start(agent_only=only, agent_once=once or only is not None)
-        _say(
-            as_json, "harness.started", {"parts": list(parts), "brain": runtime.brain.label, "home": str(runtime.home)}
-        )
-        writer = asyncio.create_task(_write(subscription, as_json))
-        waits: list[asyncio.Task[Any]] = [asyncio.create_task(ending.wait())]
+        out = LinesOut()
+        told = {"parts": list(parts), "brain": runtime.brain.label, "home": str(runtime.home)}
+        writer = asyncio.create_task(_write(subscription, out, as_json, told))
+        # A reader that has gone ends the run, as SIGPIPE would.
+        waits: list[asyncio.Task[Any]] = [asyncio.create_task(ending.wait()), writer]
         if once or only is not None:
             waits.append(asyncio.create_task(runtime.wait_for("agent")))
         await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for task in waits:
-            task.cancel()
+            if task is not writer:
+                task.cancel()
         await runtime.close()
         await asyncio.sleep(0)
         subscription.close()
-        await writer
+        with suppress(TimeoutError, ReaderGone):
+            async with asyncio.timeout(LAST_WORDS_SECONDS):
+                await writer
+                await _say(out, as_json, "harness.ended", {"signal": signals[0] if signals else None})
     finally:
         await runtime.close()
-    _say(as_json, "harness.ended", {"signal": signals[0] if signals else None})
     return 128 + signals[0] if signals and signals[0] == signal.SIGHUP else 0
 
 
-async def _write(subscription: Any, as_json: bool) -> None:
+async def _write(subscription: Any, out: LinesOut, as_json: bool, told: dict[str, Any]) -> None:
+    await _say(out, as_json, "harness.started", told)
     async for event in subscription:
         line = json.dumps(event.public(), ensure_ascii=False, default=str) if as_json else _line(event)
         if line:
-            print(line, flush=True)
+            await out.write(line)
 
 
-def _say(as_json: bool, kind: str, data: dict[str, Any]) -> None:
+async def _say(out: LinesOut, as_json: bool, kind: str, data: dict[str, Any]) -> None:
     event = Event(kind, time.time(), data)
-    try:
-        if as_json:
-            print(json.dumps(event.public(), ensure_ascii=False), flush=True)
-        else:
+    if as_json:
+        await out.write(json.dumps(event.public(), ensure_ascii=False))
+    else:
+        with suppress(OSError):
             print(_line(event), file=sys.stderr, flush=True)
-    except BrokenPipeError:
-        return
 
 
 def _line(event: Event) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
@@ -12,6 +13,8 @@ from typing import IO
 from console.failure import Failure
 
 PARTS = ("service", "monitor", "agent")
+LOOKS = 4
+LOOK_SECONDS = 0.01
 
 
 def prepare(home: Path) -> None:
@@ -44,9 +47,7 @@ class Locks:
         taken: list[str] = []
         for part in parts:
             handle = (self._folder / f"{part}.lock").open("a+")
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+            if not _locked(handle):
                 handle.close()
                 for name in taken:
                     self._held.pop(name).close()
@@ -64,6 +65,19 @@ class Locks:
             with contextlib.suppress(OSError):
                 handle.close()
         self._held.clear()
+
+
+def _locked(handle: IO[str]) -> bool:
+    """Take the lock; somebody who only looks at it (``holder``) has it for a moment, so that is waited out."""
+    for attempt in range(LOOKS):
+        if attempt:
+            time.sleep(LOOK_SECONDS)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            continue
+        return True
+    return False
 
 
 def holder(home: Path, part: str) -> int | None:

@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 from pydantic import ValidationError
 
 from agent.tools.registry import TOOLS
-from console.failure import Failure
+from console.failure import Failure, NotFoundFailure, UsageFailure
 from console.operator import OperatorError
 from console.runtime import Runtime
 from monitor.criteria import CriterionError, parse_criterion
@@ -30,8 +30,10 @@ def _told(method: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[
     async def inner(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return await method(*args, **kwargs)
-        except (LedgerError, Failure, CriterionError) as error:
-            raise OperatorError(str(error)) from None
+        except CriterionError as error:
+            raise OperatorError(str(error)) from UsageFailure(str(error))
+        except (LedgerError, Failure) as error:
+            raise OperatorError(str(error)) from error
 
     return inner
 
@@ -49,7 +51,7 @@ class LiveOperator:
     @_told
     async def mode_set(self, mode: str) -> None:
         if mode not in MODES:
-            raise Failure(f"there is no mode {mode!r}; there are {', '.join(MODES)}")
+            raise UsageFailure(f"there is no mode {mode!r}; there are {', '.join(MODES)}")
         await self._runtime.ledger.set_mode(mode, self._by)
 
     @_told
@@ -68,7 +70,7 @@ class LiveOperator:
     @_told
     async def reject(self, approval_id: int, reason: str) -> None:
         if not reason.strip():
-            raise Failure("a rejection needs a reason; the agent is told it")
+            raise UsageFailure("a rejection needs a reason; the agent is told it")
         await self._runtime.ledger.decide(approval_id, "rejected", by=self._by, reason=reason.strip())
 
     @_told
@@ -87,17 +89,17 @@ class LiveOperator:
         self, subject: str, objective: str, criteria: Sequence[str], priority: str, context: str
     ) -> int:
         if subject not in self._runtime.subjects:
-            raise Failure(f"there is no subject {subject!r}; there are {', '.join(self._runtime.subjects)}")
+            raise NotFoundFailure(f"there is no subject {subject!r}; there are {', '.join(self._runtime.subjects)}")
         objective = " ".join(objective.split())
         if not objective:
-            raise Failure("a ticket needs an objective: one sentence that says what should be so")
+            raise UsageFailure("a ticket needs an objective: one sentence that says what should be so")
         if priority not in PRIORITIES:
-            raise Failure(f"there is no priority {priority!r}; there are {', '.join(PRIORITIES)}")
+            raise UsageFailure(f"there is no priority {priority!r}; there are {', '.join(PRIORITIES)}")
         names = [invariant.name for invariant in self._runtime.subjects[subject].invariants]
         wanted = [text.strip() for text in criteria if text.strip()] or names
         for text in wanted:
             parse_criterion(text, names)
-        ticket, _ = await self._runtime.ledger.file_ticket(
+        ticket, created = await self._runtime.ledger.file_ticket(
             NewTicket(
                 subject=subject,
                 source="human",
@@ -109,6 +111,11 @@ class LiveOperator:
                 evidence={"by": self._by},
             )
         )
+        if not created and (ticket.criteria, ticket.priority, ticket.context) != (tuple(wanted), priority, context):
+            raise Failure(
+                f"ticket {ticket.id} with this objective is still open and asks for something else; "
+                f"say the objective in other words, or cancel it with harness tickets cancel {ticket.id}"
+            )
         return ticket.id
 
     def check_criterion(self, text: str) -> str | None:

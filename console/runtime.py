@@ -65,6 +65,7 @@ class Runtime:
         self._nudge = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._states: asyncio.Queue[tuple[str, ProcessState]] = asyncio.Queue(maxsize=1024)
+        self._unrecorded: tuple[str, ProcessState] | None = None
 
     @property
     def ledger(self) -> Ledger:
@@ -218,8 +219,12 @@ class Runtime:
 
     async def _record_states(self) -> None:
         while True:
-            name, state = await self._states.get()
+            # Kept until it is written: when the ledger refuses, this loop starts again with the same state.
+            if self._unrecorded is None:
+                self._unrecorded = await self._states.get()
+            name, state = self._unrecorded
             await self.ledger.set_observed(_observed(name, state))
+            self._unrecorded = None
 
     async def _prune(self) -> None:
         """Keep the outbox bounded: events are for those who follow, the journal is what stays."""

@@ -82,4 +82,8 @@ def load_settings() -> Settings:
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise Failure(f".env cannot be read: {error}") from None
-    return settings.model_copy(update={"home": settings.home.expanduser().absolute()})
+    try:
+        home = settings.home.expanduser().absolute()
+    except RuntimeError:
+        raise UsageFailure(f"HARNESS_HOME={str(settings.home)!r} names a user that is not there") from None
+    return settings.model_copy(update={"home": home})

@@ -76,7 +76,9 @@ class Filing:
             open_one = await self._ledger.open_ticket(fingerprint)
             if open_one is not None and occasion == "restored":
                 return
-            if open_one is None and await self._given_up(fingerprint, row.episode_since):
+            # Only a restart of the monitor may find a violation that was given up; one that follows a good tick is
+            # new, or the service could stay down with nothing open.
+            if open_one is None and occasion == "restored" and await self._given_up(fingerprint, row.episode_since):
                 return
         await self._ledger.file_ticket(compose(self._subject, row, self._rows, fingerprint, evidence))
 

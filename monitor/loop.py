@@ -113,7 +113,7 @@ class MonitorLoop:
                     pause = self._first_pause
                     reason = " ".join(str(error).split()) or type(error).__name__
                     self._failing[watch.name] = reason
-                    _LOG.exception("watching %s failed", watch.name)
+                    _LOG.warning("watching %s failed: %s", watch.name, reason)
                     await self._tell("loop.failed", watch.name, reason)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
@@ -130,5 +130,5 @@ class MonitorLoop:
         data = {"loop": "monitor", "reason": reason}
         try:
             await self._ledger.emit(Event(kind, self._clock(), data, subject=subject))
-        except Exception:
-            _LOG.exception("the ledger could not keep %s", kind)
+        except Exception as error:
+            _LOG.warning("the ledger could not keep %s: %s", kind, " ".join(str(error).split()))

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from service import strict_json
 from service.files import write_atomically
 from service.processes import is_same, run_state
 from service.workspace import ConfigUnreadable, Workspace, WorkspaceError
@@ -241,7 +242,7 @@ def _committed(target: FaultTarget) -> str:
 
 
 def _object(text: str) -> dict[str, Any]:
-    value = json.loads(text)
+    value = strict_json.loads(text)
     if not isinstance(value, dict):
         raise ValueError("not an object")
     return value

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import re
-import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from service.files import write_atomically
+from service import strict_json
+from service.files import open_regular, write_atomically
 from service.git import Git, GitError
 from service.history import Commit, find_commit, message_with, read_log
 from service.lay import lay_copy
@@ -159,7 +158,7 @@ class Workspace:
         """SHA-256 of the file's bytes in hex, or ``absent``."""
         target = self._jail(path)
         try:
-            with target.open("rb") as file:
+            with open_regular(target) as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
         except FileNotFoundError:
             return ABSENT
@@ -188,7 +187,7 @@ class Workspace:
         """
         committed = self._committed_config(file)
         try:
-            live = json.loads(self._bytes(file))
+            live = strict_json.loads(self._bytes(file))
         except (ValueError, WorkspaceError) as error:
             raise ConfigUnreadable(f"{file}: {error}") from None
         if not isinstance(live, dict):
@@ -272,12 +271,8 @@ class Workspace:
     def _bytes(self, path: str) -> bytes:
         target = self._jail(path)
         try:
-            # O_NONBLOCK: a named pipe in the copy must not hold the reader.
-            with open(os.open(target, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-                found = os.fstat(file.fileno())
-                if not stat.S_ISREG(found.st_mode):
-                    raise WorkspaceError(f"{path}: is not a regular file")
-                self._check_size(path, found.st_size)
+            with open_regular(target) as file:
+                self._check_size(path, os.fstat(file.fileno()).st_size)
                 return file.read(MAX_READ_BYTES)
         except FileNotFoundError:
             raise WorkspaceError(f"{path}: no such file in the deployed copy") from None
@@ -293,7 +288,7 @@ class Workspace:
         head = self.head()
         if self._config_at_head is None or self._config_at_head[:2] != (head, file):
             try:
-                values = json.loads(self.read_at(head, file) or "{}")
+                values = strict_json.loads(self.read_at(head, file) or "{}")
             except ValueError:
                 values = {}
             self._config_at_head = (head, file, values if isinstance(values, dict) else {})

@@ -9,6 +9,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from pydantic import Field, JsonValue
 
 from agent.action import Action
 from agent.tools.base import Arguments, Result, Situation, Tool, ToolError, Workbench
+from service import strict_json
 from service.workspace import Workspace, WorkspaceConflict, WorkspaceError
 
 
@@ -124,8 +126,14 @@ class EditFile(_Write):
     async def plan(self, arguments: EditArguments, bench: Workbench) -> Action:
         before = await _read(bench.workspace, arguments.path)
         after = _replaced(before, arguments.old, arguments.new, arguments.path)
+        config = bench.subject.config
+        is_config = config is not None and arguments.path == config.file
+        if config is not None and is_config:
+            await _check(bench, config.check, after, [])
         summary = arguments.why or f"Editing {arguments.path}"
-        return await self._planned(arguments, bench, arguments.path, before, after, summary)
+        action = await self._planned(arguments, bench, arguments.path, before, after, summary)
+        # Code can do anything once it runs, so a commit that can be reverted does not make it harmless.
+        return action if is_config else replace(action, effect="disruptive")
 
     async def run(self, action: Action, bench: Workbench, situation: Situation) -> Result:
         given = action.arguments
@@ -199,7 +207,7 @@ async def _read_damaged(workspace: Workspace, path: str) -> str:
 
 def _object(text: str, path: str) -> dict[str, Any]:
     try:
-        values = json.loads(text)
+        values = strict_json.loads(text)
     except ValueError as error:
         raise ToolError(f"{path} is not valid JSON ({error}); use restore=true to start from the last commit") from None
     if not isinstance(values, dict):

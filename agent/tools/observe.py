@@ -12,6 +12,7 @@ from pydantic import Field
 
 from agent.action import Action
 from agent.tools.base import Arguments, Result, Situation, Tool, ToolError, Workbench, clip
+from service import strict_json
 from service.workspace import ConfigUnreadable, WorkspaceError
 
 
@@ -121,7 +122,7 @@ async def config_view(bench: Workbench) -> dict[str, Any]:
         return {"file": None, "readable": True, "values": {}, "drift": {}, "drifted": False, "error": None}
     view: dict[str, Any] = {"file": config.file, "readable": True, "error": None, "values": {}, "drift": {}}
     try:
-        values = json.loads(await asyncio.to_thread(bench.workspace.read, config.file))
+        values = strict_json.loads(await asyncio.to_thread(bench.workspace.read, config.file))
         if not isinstance(values, dict):
             raise ValueError("it is not a JSON object")
         view["values"] = values

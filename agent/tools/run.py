@@ -119,7 +119,7 @@ class RunTests(Tool[NoArguments]):
         )
 
     async def run(self, action: Action, bench: Workbench, situation: Situation) -> Result:
-        return await _command(bench, _argv(bench.subject.tests), 110.0)
+        return await _command(bench, _argv(bench.subject.tests), 110.0, may_write=False)
 
 
 def _argv(declared: tuple[str, ...] | list[str]) -> list[str]:
@@ -154,9 +154,9 @@ class RunCommand(Tool[CommandArguments]):
         return await _command(bench, list(action.arguments["argv"]), 60.0)
 
 
-async def _command(bench: Workbench, argv: list[str], deadline: float) -> Result:
+async def _command(bench: Workbench, argv: list[str], deadline: float, *, may_write: bool = True) -> Result:
     try:
-        result = await bench.sandbox.run(argv, deadline=deadline)
+        result = await bench.sandbox.run(argv, deadline=deadline, may_write=may_write)
     except OSError as error:
         raise ToolError(f"{argv[0]} cannot be started: {error.strerror or error}") from None
     ending = "killed at the deadline" if result.exit_code is None else f"exit code {result.exit_code}"

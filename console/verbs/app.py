@@ -10,6 +10,7 @@ import click
 import typer
 
 from console.failure import DONE, FAILED, USAGE, Failure
+from console.plain import plain
 from console.verbs import approvals, audit, chaos, control, doctor, loops, status, tickets, traffic
 
 app = typer.Typer(
@@ -58,7 +59,7 @@ def run() -> int:
     except typer.Exit as ending:
         return ending.exit_code
     except Failure as failure:
-        print(f"harness: {failure}", file=sys.stderr)
+        print(f"harness: {plain(failure)}", file=sys.stderr)
         return failure.exit_code
     except BrokenPipeError:
         sys.stderr.close()
@@ -72,5 +73,5 @@ def run() -> int:
             return USAGE
         if isinstance(error, click.exceptions.Abort):
             return 130
-        print(f"harness: unexpected {type(error).__name__}: {error}", file=sys.stderr)
+        print(f"harness: unexpected {type(error).__name__}: {plain(error)}", file=sys.stderr)
         return FAILED

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from console.failure import RefusedFailure
-from console.verbs.common import Json, by, emit, opened, perform, table
+from console.verbs.common import Json, by, emit, ledger_alone, number, perform, table
 from monitor.ledger import AlreadyDecided
 
 app = typer.Typer(help="What waits for a person.", no_args_is_help=True, rich_markup_mode=None)
@@ -20,8 +20,8 @@ def list_approvals(
     """Pending approvals, first come first."""
 
     async def work() -> list[dict[str, Any]]:
-        async with opened() as runtime:
-            rows = await runtime.ledger.approvals(statuses=None if every else ["pending"])
+        async with ledger_alone() as ledger:
+            rows = await ledger.approvals(statuses=None if every else ["pending"])
             return [row.public() for row in rows]
 
     rows = perform(work)
@@ -34,27 +34,27 @@ def list_approvals(
     )
 
 
-def _decide(number: int, status: str, reason: str | None) -> None:
+def _decide(wanted: int, status: str, reason: str | None) -> None:
     async def work() -> None:
-        async with opened() as runtime:
+        async with ledger_alone() as ledger:
             try:
-                await runtime.ledger.decide(number, status, by=by(), reason=reason)
+                await ledger.decide(wanted, status, by=by(), reason=reason)
             except AlreadyDecided as error:
                 raise RefusedFailure(str(error)) from None
 
     perform(work)
-    typer.echo(f"approval {number} {status}")
+    typer.echo(f"approval {wanted} {status}")
 
 
 @app.command("approve")
-def approve(number: Annotated[int, typer.Argument(metavar="N")]) -> None:
+def approve(wanted: Annotated[int, typer.Argument(metavar="N", callback=number)]) -> None:
     """Allow exactly this action, once."""
-    _decide(number, "approved", None)
+    _decide(wanted, "approved", None)
 
 
 @app.command("reject")
 def reject(
-    number: Annotated[int, typer.Argument(metavar="N")],
+    wanted: Annotated[int, typer.Argument(metavar="N", callback=number)],
     reason: Annotated[str, typer.Option("--reason", help="The agent is told it.")],
 ) -> None:
     """Refuse it; the reason reaches the agent."""
@@ -62,4 +62,4 @@ def reject(
         from console.failure import UsageFailure
 
         raise UsageFailure("a rejection needs a reason; the agent is told it")
-    _decide(number, "rejected", reason.strip())
+    _decide(wanted, "rejected", reason.strip())

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from console.failure import Failure
-from console.verbs.common import Json, emit, opened, perform
+from console.verbs.common import Json, emit, ledger_alone, number, perform
 
 app = typer.Typer(help="The journal, and whether anybody touched it.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -23,10 +23,10 @@ def _rows(entries: list[dict[str, Any]]) -> list[str]:
 
 
 async def _entries(ticket: int | None) -> list[dict[str, Any]]:
-    async with opened() as runtime:
+    async with ledger_alone() as ledger:
         if ticket is not None:
-            await runtime.ledger.ticket(ticket)
-        return [entry.public() for entry in await runtime.ledger.journal(ticket)]
+            await ledger.ticket(ticket)
+        return [entry.public() for entry in await ledger.journal(ticket)]
 
 
 @app.command("list")
@@ -37,7 +37,7 @@ def list_entries(json: Json = False) -> None:
 
 
 @app.command("show")
-def show(ticket: Annotated[int, typer.Argument(metavar="TICKET")], json: Json = False) -> None:
+def show(ticket: Annotated[int, typer.Argument(metavar="TICKET", callback=number)], json: Json = False) -> None:
     """The journal of one ticket."""
     entries = perform(lambda: _entries(ticket))
     emit(entries, as_json=json, lines=lambda: _rows(entries))
@@ -48,8 +48,8 @@ def verify(json: Json = False) -> None:
     """Walk the hash chain again; exit code 1 when it is broken."""
 
     async def work() -> dict[str, Any]:
-        async with opened() as runtime:
-            report = await runtime.ledger.verify_chain()
+        async with ledger_alone() as ledger:
+            report = await ledger.verify_chain()
             return {"ok": report.ok, "count": report.count, "broken_at": report.broken_at, "why": report.why}
 
     document = perform(work)

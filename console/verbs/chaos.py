@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from console.failure import UsageFailure
-from console.verbs.common import Json, by, emit, opened, perform, table
+from console.verbs.common import Json, by, emit, opened, perform, subject_of, table
 
 app = typer.Typer(help="Faults to inject, and to clear.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -47,7 +47,7 @@ def inject(
 
     async def work() -> None:
         async with opened() as runtime:
-            await runtime.chaos.inject(subject or next(iter(runtime.subjects)), fault, parameters, by())
+            await runtime.chaos.inject(subject_of(runtime, subject), fault, parameters, by())
 
     perform(work)
     typer.echo(f"injected {fault}")
@@ -62,7 +62,7 @@ def clear(
 
     async def work() -> list[str]:
         async with opened() as runtime:
-            return await runtime.chaos.clear(subject or next(iter(runtime.subjects)), fault, by())
+            return await runtime.chaos.clear(subject_of(runtime, subject), fault, by())
 
     cleared = perform(work)
     typer.echo(f"cleared {', '.join(cleared)}" if cleared else "no fault is active")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from console.failure import UsageFailure
-from console.verbs.common import by, opened, perform
+from console.verbs.common import by, ledger_alone, opened, perform
 from monitor.records import MODES
 
 
@@ -35,8 +35,8 @@ def stop(reason: Annotated[str, typer.Option("--reason", help="Why; it goes on r
     """The kill switch: nothing more runs until `harness resume`, not even after a restart."""
 
     async def work() -> None:
-        async with opened() as runtime:
-            await runtime.ledger.stop(by(), reason or "harness stop")
+        async with ledger_alone() as ledger:
+            await ledger.stop(by(), reason or "harness stop")
 
     perform(work)
     typer.echo("stopped: the agent does nothing until `harness resume`")
@@ -46,8 +46,8 @@ def resume() -> None:
     """Lift the kill switch."""
 
     async def work() -> None:
-        async with opened() as runtime:
-            await runtime.ledger.resume(by())
+        async with ledger_alone() as ledger:
+            await ledger.resume(by())
 
     perform(work)
     typer.echo("resumed")
@@ -61,9 +61,9 @@ def mode(
         raise UsageFailure(f"there is no mode {name!r}; there are {', '.join(MODES)}")
 
     async def work() -> str:
-        async with opened() as runtime:
+        async with ledger_alone() as ledger:
             if name is not None:
-                await runtime.ledger.set_mode(name, by())
-            return (await runtime.ledger.control()).mode
+                await ledger.set_mode(name, by())
+            return (await ledger.control()).mode
 
     typer.echo(perform(work))

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from console.home import holder
+from console.plain import plain
 from console.settings import load_settings
 from console.verbs.common import emit, opened, perform
 from service.workspace import WorkspaceError
@@ -33,7 +34,7 @@ def doctor(json: Json = False) -> None:
 
 def _line(row: dict[str, Any]) -> str:
     mark = {"ok": "✓", "note": "·", "missing": "✗"}[row["verdict"]]
-    return f"{mark} {row['check']:<12} {row['detail']}"
+    return f"{mark} {row['check']:<12} {plain(row['detail'])}"
 
 
 async def _document() -> dict[str, Any]:

@@ -9,10 +9,14 @@ import typer
 
 from console.headless import run_parts
 from console.home import PARTS
-from console.verbs.common import perform
+from console.verbs.common import number, perform
 
 For = Annotated[float | None, typer.Option("--for", min=0.1, help="Stop by itself after so many seconds.")]
 JsonLines = Annotated[bool, typer.Option("--json", help="One JSON event per line on stdout.")]
+
+
+def _number(value: int | None) -> int | None:
+    return None if value is None else number(value)
 
 
 def register(app: typer.Typer) -> None:
@@ -43,7 +47,9 @@ def monitor(json: JsonLines = False, seconds: For = None) -> None:
 
 
 def agent(
-    ticket: Annotated[int | None, typer.Option("--ticket", metavar="N", help="Work only this one.")] = None,
+    ticket: Annotated[
+        int | None, typer.Option("--ticket", metavar="N", help="Work only this one.", callback=_number)
+    ] = None,
     once: Annotated[bool, typer.Option("--once", help="End after one ticket, or when none waits.")] = False,
     json: JsonLines = False,
     seconds: For = None,

@@ -47,7 +47,10 @@ async def subject_status(runtime: Runtime, name: str, owners: dict[str, int | No
     observed = await runtime.ledger.observed(name)
     snapshot = await runtime.ledger.snapshot(name) or {}
     running = owners["service"] is not None and observed is not None
-    fresh = owners["monitor"] is not None and time.time() - snapshot.get("at", 0.0) < STALE_SECONDS
+    young = time.time() - snapshot.get("at", 0.0) < STALE_SECONDS
+    # A snapshot of a process that is not the one that runs tells of a life before this one.
+    same_process = observed is None or snapshot.get("pid") in {observed.pid, None}
+    fresh = owners["monitor"] is not None and young and same_process
     state = snapshot.get("state", "unknown") if fresh else "unknown" if running else "stopped"
     invariants = [
         {
@@ -75,14 +78,16 @@ async def subject_status(runtime: Runtime, name: str, owners: dict[str, int | No
 
 def _lines(document: dict[str, Any]) -> list[str]:
     owner = f"owner pid {document['owner_pid']}" if document["owner_pid"] else "nothing runs"
+    from console.plain import plain
+
     lines = [
         f"mode {document['mode']} · brain {document['brain']} · {owner}"
-        + (f" · STOPPED: {document['stop_reason']}" if document["stopped"] else "")
+        + (f" · STOPPED: {plain(document['stop_reason'])}" if document["stopped"] else "")
         + (f" · {document['approvals_waiting']} approvals wait" if document["approvals_waiting"] else "")
     ]
     for subject in document["subjects"]:
         where = f"pid {subject['pid']} port {subject['port']}" if subject["pid"] else subject["detail"]
-        lines.append(f"{subject['name']}: {subject['state']} ({where})")
+        lines.append(f"{subject['name']}: {subject['state']} ({plain(where)})")
         rows = [[row["name"], row["state"], str(row["value"] or ""), row["condition"]] for row in subject["invariants"]]
         lines += [f"  {line}" for line in table(rows, ["INVARIANT", "STATE", "VALUE", "CONDITION"])]
         lines += [f"  fault {fault['name']} since {fault['since']}" for fault in subject["faults"]]

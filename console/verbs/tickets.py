@@ -8,7 +8,7 @@ import typer
 
 from console.failure import UsageFailure
 from console.live_operator import LiveOperator
-from console.verbs.common import Json, by, emit, opened, perform, table
+from console.verbs.common import Json, by, emit, ledger_alone, number, opened, perform, subject_of, table
 from monitor.records import CLOSED_STATUSES, OPEN_STATUSES
 
 app = typer.Typer(help="The ticket queue.", no_args_is_help=True, rich_markup_mode=None)
@@ -24,8 +24,8 @@ def list_tickets(
     wanted = _statuses(status)
 
     async def work() -> list[dict[str, Any]]:
-        async with opened() as runtime:
-            return [ticket.public() for ticket in await runtime.ledger.tickets(statuses=wanted, limit=limit)]
+        async with ledger_alone() as ledger:
+            return [ticket.public() for ticket in await ledger.tickets(statuses=wanted, limit=limit)]
 
     rows = perform(work)
     header = ["ID", "PRIORITY", "SOURCE", "STATUS", "OUTCOME", "CREATED", "OBJECTIVE"]
@@ -53,16 +53,16 @@ def _statuses(text: str | None) -> list[str] | None:
 
 
 @app.command("show")
-def show(number: Annotated[int, typer.Argument(metavar="N")], json: Json = False) -> None:
+def show(wanted: Annotated[int, typer.Argument(metavar="N", callback=number)], json: Json = False) -> None:
     """One ticket with its journal and approvals."""
 
     async def work() -> dict[str, Any]:
-        async with opened() as runtime:
-            ticket = await runtime.ledger.ticket(number)
+        async with ledger_alone() as ledger:
+            ticket = await ledger.ticket(wanted)
             return {
                 **ticket.public(),
-                "journal": [entry.public() for entry in await runtime.ledger.journal(number)],
-                "approvals": [row.public() for row in await runtime.ledger.approvals(ticket_id=number)],
+                "journal": [entry.public() for entry in await ledger.journal(wanted)],
+                "approvals": [row.public() for row in await ledger.approvals(ticket_id=wanted)],
             }
 
     document = perform(work)
@@ -108,35 +108,36 @@ def new(
     async def work() -> dict[str, Any]:
         async with opened() as runtime:
             operator = LiveOperator(runtime, by())
-            name = subject or next(iter(runtime.subjects))
-            number = await operator.file_ticket(name, objective, criterion or [], priority, context)
-            return (await runtime.ledger.ticket(number)).public()
+            name = subject_of(runtime, subject)
+            filed = await operator.file_ticket(name, objective, criterion or [], priority, context)
+            return (await runtime.ledger.ticket(filed)).public()
 
     ticket = perform(work)
     emit(ticket, as_json=json, lines=lambda: [f"filed ticket {ticket['id']}"])
 
 
 @app.command("retry")
-def retry(number: Annotated[int, typer.Argument(metavar="N")]) -> None:
+def retry(wanted: Annotated[int, typer.Argument(metavar="N", callback=number)]) -> None:
     """Put a failed or cancelled ticket back into the queue."""
 
     async def work() -> None:
-        async with opened() as runtime:
-            await runtime.ledger.retry(number, by())
+        async with ledger_alone() as ledger:
+            await ledger.retry(wanted, by())
 
     perform(work)
-    typer.echo(f"ticket {number} is pending again")
+    typer.echo(f"ticket {wanted} is pending again")
 
 
 @app.command("cancel")
 def cancel(
-    number: Annotated[int, typer.Argument(metavar="N")], reason: Annotated[str, typer.Option("--reason")] = ""
+    wanted: Annotated[int, typer.Argument(metavar="N", callback=number)],
+    reason: Annotated[str, typer.Option("--reason")] = "",
 ) -> None:
     """Cancel an open ticket; its pending approvals are withdrawn."""
 
     async def work() -> None:
-        async with opened() as runtime:
-            await runtime.ledger.cancel(number, by(), reason)
+        async with ledger_alone() as ledger:
+            await ledger.cancel(wanted, by(), reason)
 
     perform(work)
-    typer.echo(f"ticket {number} is cancelled")
+    typer.echo(f"ticket {wanted} is cancelled")

@@ -8,7 +8,15 @@ from typing import Any
 from sqlalchemy import insert, select
 
 from monitor.ledger import schema
-from monitor.ledger.approval_rows import announce, end, get_approval, how_it_ended, time_out, to_approval
+from monitor.ledger.approval_rows import (
+    announce,
+    end,
+    get_approval,
+    how_it_ended,
+    time_out,
+    to_approval,
+    withdraw_unused,
+)
 from monitor.ledger.base import LedgerBase
 from monitor.ledger.codec import bounded, clean
 from monitor.ledger.errors import AlreadyDecided, LedgerError, NotFound
@@ -138,6 +146,10 @@ class Approvals(LedgerBase):
             return end(tx, id, "withdrawn", "harness", reason)
 
         return await self._write(body)
+
+    async def withdraw_all(self, ticket_id: int, reason: str) -> None:
+        """Take back whatever of a ticket still waits for an answer or was granted and never used."""
+        await self._write(lambda tx: withdraw_unused(tx, ticket_id, reason))
 
     async def expire_due(self) -> list[Approval]:
         """Mark every pending request past its time as ``timed_out``; returns them."""

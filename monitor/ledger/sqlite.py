@@ -81,6 +81,15 @@ def _explain(path: Path, error: Exception) -> LedgerError:
     return LedgerError(f"the ledger {path} refused: {text.splitlines()[0] if text else type(cause).__name__}")
 
 
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Device and inode of the file, None when it is not there."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def _prepare(path: Path) -> None:
     """Create or check the file and bring its schema to head; blocking."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -135,6 +144,7 @@ class SqliteStore:
         self._writing = ThreadPoolExecutor(1, "ledger-writer")
         self._reading = ThreadPoolExecutor(_READERS, "ledger-reader")
         self._closed = False
+        self._file = _identity(path)
 
     @classmethod
     async def open(cls, path: Path) -> SqliteStore:
@@ -155,6 +165,11 @@ class SqliteStore:
 
     async def _run(self, threads: ThreadPoolExecutor, engine: Engine, body: Callable[[Connection], T]) -> T:
         def transact() -> T:
+            # SQLite would go on in a file that no other process finds: a kill switch there would not be seen here.
+            if _identity(self._path) != self._file:
+                raise LedgerError(
+                    f"the ledger {self._path} was removed or replaced while in use; end this process and start again"
+                )
             try:
                 with engine.begin() as connection:
                     return body(connection)

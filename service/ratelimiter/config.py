@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -65,8 +66,14 @@ class Loaded:
 def read_config(path: Path) -> Loaded:
     """Read and check the file. Raises ConfigError also when it cannot be read."""
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        # O_NONBLOCK: a named pipe in its place must not stop the service.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise ConfigError(f"{path.name}: is not a regular file")
+            data = os.read(descriptor, MAX_BYTES + 1)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise ConfigError(f"{path.name}: cannot be read: {error.strerror or error}") from None
     return Loaded(parse_config(data, path.name), hashlib.sha256(data).hexdigest()[:12])

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 
 import pytest
 
+from agent.approvals import Gate
 from agent.brains.brain import ToolCall
 from agent.executor import RECOVERED, Stopped
+from monitor.events import Event
 from monitor.ledger import AlreadyDecided
 from tests.agent.conftest import World
 
@@ -150,6 +153,59 @@ async def test_an_edited_approval_runs_what_the_person_wrote_and_keeps_both(worl
     assert decision.payload["edited_arguments"]["set"] == {"delay_ms": 5}
 
 
+async def test_an_edited_approval_does_not_run_on_a_file_the_person_was_not_shown(world: World) -> None:
+    make_slow(world)
+    ticket = await world.ticket()
+    executor = world.executor()
+    executor.gate = Gate(world.ledger, world.hub, world.clock, look_seconds=5)
+    task = asyncio.create_task(executor.execute(ticket, SLOW, 1, "why"))
+    approval = await world.pending()
+    world.config.write_text(world.config.read_text().replace("500", "900"))
+    edited = {"set": {"capacity": 5}, "restore": False, "why": ""}
+    await world.ledger.decide(approval.id, "edited", by="tester", edited_arguments=edited)
+    world.hub.publish(Event("approval.decided", 0.0, {}))
+    assert (await task).status == "withdrawn"
+    assert json.loads(world.config.read_text())["delay_ms"] == 900
+
+
+async def test_what_was_approved_does_not_run_once_the_mode_is_observe(world: World) -> None:
+    make_slow(world)
+    before = world.config.read_text()
+    ticket = await world.ticket()
+    task = asyncio.create_task(world.executor().execute(ticket, SLOW, 1, "why"))
+    approval = await world.pending()
+    await world.ledger.set_mode("observe", "tester")
+    await world.ledger.decide(approval.id, "approved", by="tester")
+    outcome = await task
+    assert outcome.status == "denied"
+    assert world.config.read_text() == before
+    assert "intent" not in [entry.kind for entry in await world.ledger.journal(ticket.id)]
+
+
+async def test_an_edit_of_the_configuration_is_put_to_the_service_too(world: World) -> None:
+    await world.ledger.set_mode("autonomous", "test")
+    before = world.config.read_text()
+    ticket = await world.ticket()
+    bad = ToolCall(
+        "c1", "edit_file", {"path": "service_config.json", "old": '"capacity": 100', "new": '"capacity": -1'}
+    )
+    outcome = await world.executor().execute(ticket, bad, 1, "why")
+    assert outcome.status == "error"
+    assert "capacity" in outcome.text
+    assert world.config.read_text() == before
+
+
+async def test_a_pipe_in_place_of_the_configuration_holds_nobody(world: World) -> None:
+    world.config.unlink()
+    os.mkfifo(world.config)
+    ticket = await world.ticket()
+    restore = ToolCall("c1", "update_config", {"restore": True})
+    async with asyncio.timeout(10):
+        outcome = await world.executor().execute(ticket, restore, 1, "why")
+    assert outcome.status == "error"
+    assert "not a regular file" in outcome.text
+
+
 async def test_observe_mode_records_the_proposal_and_changes_nothing(world: World) -> None:
     make_slow(world)
     await world.ledger.set_mode("observe", "test")
@@ -239,3 +295,17 @@ async def test_a_restart_of_a_serving_process_asks_even_in_autonomous_mode(world
     desired = await world.ledger.desired("ratelimiter")
     assert desired is not None
     assert desired.generation == 1
+
+
+async def test_an_edit_of_code_asks_even_in_autonomous_mode(world: World) -> None:
+    await world.ledger.set_mode("autonomous", "test")
+    ticket = await world.ticket()
+    path = world.bench.workspace.root / "service/ratelimiter/logs.py"
+    first = path.read_text().splitlines()[0]
+    edit = ToolCall("c1", "edit_file", {"path": "service/ratelimiter/logs.py", "old": first, "new": f"{first}\n"})
+    task = asyncio.create_task(world.executor().execute(ticket, edit, 1, "why"))
+    approval = await world.pending()
+    assert approval.effect == "disruptive"
+    await world.ledger.decide(approval.id, "rejected", by="tester", reason="no code today")
+    assert (await task).status == "rejected"
+    assert path.read_text().splitlines()[0] == first

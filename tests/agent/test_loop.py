@@ -104,6 +104,25 @@ async def test_the_kill_switch_withdraws_what_waits_and_runs_nothing(world: Worl
         assert world.config.read_text() == before
 
 
+async def test_a_leave_given_around_a_stop_and_not_used_is_not_good_after_resume(world: World) -> None:
+    make_slow(world)
+    before = world.config.read_text()
+    number = await file(world)
+    async with running(world, Scripted(*FIX)):
+        first = await world.pending()
+        await world.ledger.stop("tester", "enough")
+        await world.ledger.decide(first.id, "approved", by="tester")
+
+        async def back() -> bool:
+            return await status(world, number) == "pending"
+
+        await world.reaches(back)
+        await world.ledger.resume("tester")
+        second = await world.pending()
+        assert second.id != first.id
+        assert world.config.read_text() == before
+
+
 async def test_after_resume_the_work_goes_on_with_what_was_learnt(world: World) -> None:
     make_slow(world)
     number = await file(world)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,51 @@ async def test_the_kill_switch_ends_what_runs(room: Path) -> None:
     assert await box.kill_all() == 1
     await task
     assert not alive(mark)
+
+
+async def test_tests_and_the_harness_own_files_cannot_be_written_from_inside(room: Path) -> None:
+    (room / "subject.toml").write_text("kept")
+    (room / "runbooks").mkdir()
+    box = Sandbox(room)
+    if await box.level() != "L3":
+        pytest.skip("nothing can be held read-only at this level")
+    await box.run(
+        ["sh", "-c", "echo x > subject.toml; mv subject.toml y; echo x > runbooks/new.md; echo x > made"], deadline=10
+    )
+    assert (room / "subject.toml").read_text() == "kept"
+    assert not list((room / "runbooks").iterdir())
+    assert (room / "made").exists()
+    await box.run(["sh", "-c", "echo x > unmade"], deadline=10, may_write=False)
+    assert not (room / "unmade").exists()
+
+
+async def test_without_namespaces_too_nothing_survives(room: Path) -> None:
+    box = Sandbox(room)
+    box._level = "L1"
+    mark = f"harness-escaped-{room.parent.name}"
+    began = await box.run(["sh", "-c", f"setsid sh -c 'sleep 60; : {mark}' & echo said; exit 3"], deadline=20)
+    assert (began.exit_code, began.output) == (3, "said\n")
+    assert began.seconds < 15
+    assert not alive(mark)
+    with pytest.raises(OSError, match="no-such-program-here"):
+        await box.run(["no-such-program-here"], deadline=5)
+
+
+async def test_a_killed_harness_leaves_no_command_behind(room: Path) -> None:
+    mark = f"harness-orphan-{room.parent.name}"
+    program = (
+        "import asyncio, pathlib, sys; from agent.sandbox import Sandbox; box = Sandbox(pathlib.Path(sys.argv[1]));"
+        "box._level = 'L1'; asyncio.run(box.run(['sh', '-c', sys.argv[2]], deadline=60))"
+    )
+    script = f"setsid sh -c 'sleep 60; : {mark}' & sleep 60"
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", program, str(room), script)
+    async with asyncio.timeout(20):
+        while len(alive(mark)) < 3:  # the program's own arguments, the shell and the one that escapes
+            await asyncio.sleep(0.01)
+        process.kill()
+        await process.wait()
+        while alive(mark):
+            await asyncio.sleep(0.01)
 
 
 async def test_a_flood_of_output_is_cut_and_does_not_block(room: Path) -> None:

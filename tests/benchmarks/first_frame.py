@@ -15,7 +15,14 @@ from pathlib import Path
 
 from tests.terminal import Terminal
 
-EMPTY = "from textual.app import App\nfrom textual.widgets import Label\nclass Empty(App):\n    def compose(self):\n        yield Label('Tickets')\nEmpty().run()\n"
+EMPTY = """
+from textual.app import App
+from textual.widgets import Label
+class Empty(App):
+    def compose(self):
+        yield Label('Tickets')
+Empty().run()
+"""
 
 
 def once(argv: list[str], environment: dict[str, str]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.harness import Harness
+from tests.e2e.harness import Harness, children_of
 from tests.monitor.postgres_server import Server, Unavailable
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
@@ -58,3 +59,24 @@ def test_three_processes_share_a_home_and_heal_the_service(harness: Harness, dat
             part.send_signal(signal.SIGTERM)
         errors = [part.communicate(timeout=20)[1].decode() for part in parts]
     assert errors == ["", "", ""]
+
+
+def test_a_reader_that_goes_away_ends_the_run(harness: Harness) -> None:
+    reading, writing = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "console", "run", "--json"],
+        env=harness.environment,
+        cwd=harness.home.parent,
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    os.close(writing)
+    with os.fdopen(reading, "rb", 0) as pipe:
+        assert pipe.read(1) == b"{"
+    try:
+        _, errors = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert (process.returncode, errors) == (0, b"")
+    assert not children_of(harness.home)

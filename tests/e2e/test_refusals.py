@@ -33,7 +33,10 @@ def test_usage_and_lookups(harness: Harness) -> None:
     refused(harness, "chaos", "inject", "latency", "--set", "delay_ms", code=2)
     refused(harness, "chaos", "inject", "latency", "--set", "delay_ms=soon", code=2)
     refused(harness, "chaos", "inject", "crash", tells="start it")
-    refused(harness, "tickets", "new", "-o", "x", "-c", "rate_limiter_healty", tells="rate_limiter_healthy")
+    refused(harness, "tickets", "new", "-o", "x", "-c", "rate_limiter_healty", code=2, tells="rate_limiter_healthy")
+    refused(harness, "tickets", "new", "-o", "x", "--subject", "nobody", code=3, tells="ratelimiter")
+    refused(harness, "chaos", "inject", "latency", "--subject", "nobody", code=3, tells="ratelimiter")
+    refused(harness, "tickets", "show", "9" * 30, code=3)
     refused(harness, "traffic", tells="not running")
 
 
@@ -119,3 +122,30 @@ def test_a_taken_port_is_one_line_and_not_a_crash_loop(harness: Harness, tmp_pat
 def test_a_home_without_permission(harness: Harness) -> None:
     harness.home.mkdir(mode=0o500)
     assert "HARNESS_HOME" in refused(harness, "init")
+
+
+def test_a_stop_is_shown_safely_and_refuses_work(harness: Harness) -> None:
+    harness.ok("stop", "--reason", "\x1b[31mred\nsecond line \u202e")
+    shown = harness.ok("status")
+    assert "\x1b" not in shown
+    assert "\u202e" not in shown
+    assert "\u202e" not in harness.ok("status", "--json")
+    assert harness.json("status")["stop_reason"] == "\x1b[31mred\nsecond line \u202e"
+    refused(harness, "agent", "--once", code=4, tells="harness resume")
+
+
+def test_the_kill_switch_works_with_a_broken_deployed_copy(harness: Harness) -> None:
+    harness.ok("init")
+    (harness.copy / "subject.toml").write_text("not [toml")
+    refused(harness, "status", tells="subject.toml")
+    harness.ok("stop")
+    assert harness.json("approvals", "list") == []
+    assert harness.json("tickets", "list") == []
+    harness.ok("resume")
+
+
+def test_the_same_objective_with_other_criteria_is_not_taken_for_the_open_ticket(harness: Harness) -> None:
+    first = harness.json("tickets", "new", "-o", "Raise it", "-c", "config.capacity == 200")
+    again = harness.json("tickets", "new", "-o", "Raise it", "-c", "config.capacity == 200")
+    assert first["id"] == again["id"]
+    refused(harness, "tickets", "new", "-o", "Raise it", "-c", "config.capacity == 300", tells="still open")

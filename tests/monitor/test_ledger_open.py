@@ -193,3 +193,17 @@ async def test_no_server_is_one_clear_line_without_the_password() -> None:
     assert "HARNESS_DATABASE_URL" in message
     assert "hunter2" not in message
     assert "\n" not in message
+
+
+async def test_a_file_replaced_while_in_use_is_not_written_on(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    ledger = await Ledger.open(str(path))
+    path.rename(tmp_path / "elsewhere.db")
+    with pytest.raises(LedgerError, match="removed or replaced"):
+        await ledger.control()
+    other = await Ledger.open(str(path))
+    await other.stop("tester", "enough")
+    with pytest.raises(LedgerError, match="removed or replaced"):
+        await ledger.set_mode("autonomous", "tester")
+    await other.close()
+    await ledger.close()

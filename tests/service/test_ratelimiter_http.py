@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import socket
@@ -260,3 +261,11 @@ def test_exits_with_its_parent_when_asked(tmp_path: Path, wait: Wait, is_alive: 
         parent.kill()
         parent.communicate()
     wait(lambda: not is_alive(pid))
+
+
+def test_a_pipe_in_place_of_the_configuration_is_refused_at_once(tmp_path: Path) -> None:
+    from service.ratelimiter.config import ConfigError, read_config
+
+    os.mkfifo(tmp_path / "service_config.json")
+    with pytest.raises(ConfigError, match="not a regular file"):
+        read_config(tmp_path / "service_config.json")

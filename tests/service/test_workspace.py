@@ -234,3 +234,18 @@ def test_reading_is_bounded(copy: Workspace) -> None:
     with pytest.raises(WorkspaceError, match="not a commit"):
         copy.read_at("--output=/tmp/x", CONFIG)
     assert copy.read_at("HEAD", "none.log") is None
+
+
+@pytest.mark.parametrize("text", ['{"delay_ms": NaN}', '{"delay_ms": 1e999}', "[" * 100_000])
+def test_what_is_not_json_by_the_standard_is_unreadable(copy: Workspace, text: str) -> None:
+    (copy.root / CONFIG).write_text(text)
+    with pytest.raises(ConfigUnreadable, match=CONFIG):
+        copy.config_drift(CONFIG)
+
+
+def test_a_pipe_is_not_waited_for(copy: Workspace) -> None:
+    (copy.root / CONFIG).unlink()
+    os.mkfifo(copy.root / CONFIG)
+    for look in (copy.digest, copy.read, copy.config_drift):
+        with pytest.raises(WorkspaceError, match="not a regular file"):
+            look(CONFIG)
