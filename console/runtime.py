@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-import random
 import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -22,6 +21,7 @@ from agent.brains.claude_summary import Summariser
 from agent.loop import AgentLoop
 from agent.sandbox import Sandbox
 from agent.tools.base import Workbench
+from console import chores
 from console.brains import make_brain, make_summariser
 from console.chaos import Chaos
 from console.failure import Failure
@@ -32,14 +32,11 @@ from monitor.hub import Hub
 from monitor.ledger import Ledger, LedgerError
 from monitor.loop import MonitorLoop, Watched
 from monitor.probes import Prober
-from monitor.records import Observed
 from monitor.tail import follow
 from service.subject import Subject, SubjectError, builtin_subjects, load_subject
-from service.supervisor import ProcessState, Supervisor
-from service.traffic import drive
+from service.supervisor import Supervisor
 from service.workspace import Workspace, WorkspaceError
 
-PRUNE_SECONDS = 3600.0
 RESUME_SECONDS = (1.0, 2.0, 5.0, 15.0, 30.0)
 """How long a loop that failed waits before it is started again."""
 
@@ -64,8 +61,7 @@ class Runtime:
         self._monitor: MonitorLoop | None = None
         self._nudge = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._states: asyncio.Queue[tuple[str, ProcessState]] = asyncio.Queue(maxsize=1024)
-        self._unrecorded: tuple[str, ProcessState] | None = None
+        self._recorder = chores.Recorder()
 
     @property
     def ledger(self) -> Ledger:
@@ -156,16 +152,16 @@ class Runtime:
         if "service" in self.parts:
             for name in self.subjects:
                 self._start_service(name)
-            self._spawn("observer", self._record_states)
-            self._spawn("prune", self._prune)
+            self._spawn("observer", lambda: self._recorder.run(self.ledger))
+            self._spawn("prune", lambda: chores.prune(self.ledger))
         if "monitor" in self.parts:
             self._spawn("monitor", self._run_monitor)
-            self._spawn("look", self._look_after_changes)
+            self._spawn("look", lambda: chores.look_after_changes(self.hub, self._look))
         if "agent" in self.parts:
             await self.ledger.end_leases(self._lease_prefix)
             self._spawn("agent", lambda: self.agent().run(only=agent_only, once=agent_once))
         if not self.parts:
-            self._spawn("viewer", self._relay_snapshots)
+            self._spawn("viewer", lambda: chores.relay_snapshots(self.ledger, self.hub, tuple(self.subjects)))
 
     async def _run_monitor(self) -> None:
         watched = [Watched(item, self.workspaces[name], self._faults_of(name)) for name, item in self.subjects.items()]
@@ -193,65 +189,15 @@ class Runtime:
             self.workspaces[name].root,
             port=self.settings.service_port,
             log_path=self.log_path(name),
-            on_state=lambda state, name=name: self._states.put_nowait((name, state)),  # type: ignore[misc]
+            on_state=lambda state: self._recorder.note(name, state),
             run_tag=tag,
         )
         self.supervisors[name] = supervisor
         self._spawn("supervisor", supervisor.run)
-        self._spawn("desire", lambda: self._obey(name, supervisor))
-        self._spawn("traffic", lambda: self._traffic(name))
-
-    async def _obey(self, name: str, supervisor: Supervisor) -> None:
-        """Hand the ledger's desired state to the supervisor whenever it changes."""
-        subscription = self.hub.subscribe(keep=64)
-        try:
-            while True:
-                desired = await self.ledger.desired(name)
-                if desired is not None:
-                    supervisor.desire(desired.running, desired.generation, desired.commit)
-                subscription.drain()
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(1.0):
-                        while not any(event.kind == "service.desired" for event in subscription.drain()):
-                            await subscription.wait()
-        finally:
-            subscription.close()
-
-    async def _record_states(self) -> None:
-        while True:
-            # Kept until it is written: when the ledger refuses, this loop starts again with the same state.
-            if self._unrecorded is None:
-                self._unrecorded = await self._states.get()
-            name, state = self._unrecorded
-            await self.ledger.set_observed(_observed(name, state))
-            self._unrecorded = None
-
-    async def _prune(self) -> None:
-        """Keep the outbox bounded: events are for those who follow, the journal is what stays."""
-        while True:
-            await self.ledger.prune_events()
-            await asyncio.sleep(PRUNE_SECONDS)
-
-    async def _traffic(self, name: str) -> None:
-        """Steady background requests, so that the panels show a service at work."""
-        workload = self.subjects[name].workload
-        rate = self.settings.traffic_rps
-        if workload is None or rate <= 0:
-            return
-        while True:
-            observed = await self.ledger.observed(name)
-            if observed is None or not observed.ready or observed.port is None:
-                await asyncio.sleep(0.5)
-                continue
-            await drive(
-                f"http://127.0.0.1:{observed.port}",
-                rate_per_second=rate,
-                duration=30.0,
-                keys=workload.keys,
-                path=workload.path,
-                body=workload.body,
-                rng=random.Random(),
-            )
+        self._spawn("desire", lambda: chores.obey(self.ledger, self.hub, name, supervisor))
+        self._spawn(
+            "traffic", lambda: chores.background_traffic(self.ledger, self.subjects[name], self.settings.traffic_rps)
+        )
 
     def _faults_of(self, name: str) -> Callable[[], Awaitable[list[dict[str, Any]]]]:
         async def faults() -> list[dict[str, Any]]:
@@ -260,32 +206,11 @@ class Runtime:
         return faults
 
     async def _poke(self, subject: str) -> None:
+        self._look(subject)
+
+    def _look(self, subject: str) -> None:
         if self._monitor is not None:
             self._monitor.poke(subject)
-
-    async def _look_after_changes(self) -> None:
-        """Let the monitor look at once when an agent in any process has changed something."""
-        subscription = self.hub.subscribe(keep=256)
-        try:
-            async for event in subscription:
-                if event.kind == "journal.appended" and event.subject is not None and self._monitor is not None:
-                    entry = event.data["entry"]
-                    changed = entry["kind"] == "result" and entry["payload"].get("effect") != "read_only"
-                    if changed and entry["payload"].get("tool") not in {"add_note", "create_ticket", "finish_ticket"}:
-                        self._monitor.poke(event.subject)
-        finally:
-            subscription.close()
-
-    async def _relay_snapshots(self) -> None:
-        """For a viewer: turn the snapshot rows that the owner writes into live events."""
-        seen: dict[str, Any] = {}
-        while True:
-            for name in self.subjects:
-                snapshot = await self.ledger.snapshot(name)
-                if snapshot is not None and seen.get(name) != (mark := (snapshot.get("tick"), snapshot.get("at"))):
-                    seen[name] = mark
-                    self.hub.publish(Event("tick.completed", time.time(), {"snapshot": snapshot}, name))
-            await asyncio.sleep(1.0)
 
     def _spawn(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         self._tasks.append(asyncio.create_task(self._keep(name, run), name=name))
@@ -329,10 +254,8 @@ class Runtime:
                 await asyncio.wait(tasks, timeout=15)
         self._tasks.clear()
         if self._ledger is not None and "service" in self.parts:
-            while not self._states.empty():
-                name, state = self._states.get_nowait()
-                with suppress(LedgerError):
-                    await self._ledger.set_observed(_observed(name, state))
+            with suppress(LedgerError):
+                await self._recorder.flush(self._ledger)
         for bench in self.benches.values():
             await bench.sandbox.kill_all()
         if self._brain is not None:
@@ -347,22 +270,3 @@ class Runtime:
 
 
 ALL_PARTS = PARTS
-
-
-def _observed(name: str, state: ProcessState) -> Observed:
-    return Observed(
-        subject=name,
-        state=state.state,
-        ready=state.ready,
-        pid=state.pid,
-        start_ticks=state.start_ticks,
-        port=state.port,
-        generation=state.generation,
-        commit=state.commit,
-        restarts=state.restarts,
-        started_at=state.started_at,
-        exit_code=state.exit_code,
-        detail=state.detail,
-        owner_pid=os.getpid(),
-        updated_at=time.time(),
-    )
