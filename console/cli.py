@@ -33,6 +33,9 @@ def open_console() -> int:
             file=sys.stderr,
         )
         return 2
+    import gc
+
+    gc.disable()  # nothing that the imports make is garbage; the app switches it on after the first frame
     from console.app import HarnessApp
     from console.live import LiveBoot
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
 import getpass
 import json
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -15,9 +16,10 @@ from agent.tools.registry import TOOLS
 from console.failure import Failure, NotFoundFailure, UsageFailure
 from console.operator import OperatorError
 from console.runtime import Runtime
-from monitor.criteria import CriterionError, parse_criterion
+from monitor.criteria import ConfigIs, CriterionError, parse_criterion
 from monitor.ledger import LedgerError
 from monitor.records import MODES, PRIORITIES, NewTicket
+from service.workspace import WorkspaceError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -98,7 +100,7 @@ class LiveOperator:
         names = [invariant.name for invariant in self._runtime.subjects[subject].invariants]
         wanted = [text.strip() for text in criteria if text.strip()] or names
         for text in wanted:
-            parse_criterion(text, names)
+            await asyncio.to_thread(self._parsed, subject, text)
         ticket, created = await self._runtime.ledger.file_ticket(
             NewTicket(
                 subject=subject,
@@ -119,12 +121,26 @@ class LiveOperator:
         return ticket.id
 
     def check_criterion(self, text: str) -> str | None:
-        subject = self._runtime.subjects[self._subject()]
         try:
-            parse_criterion(text.strip(), [invariant.name for invariant in subject.invariants])
+            self._parsed(self._subject(), text.strip())
         except CriterionError as error:
             return str(error)
         return None
+
+    def _parsed(self, name: str, text: str) -> None:
+        """Raises ``CriterionError`` also for a configuration key that the file does not have now."""
+        subject = self._runtime.subjects[name]
+        criterion = parse_criterion(text, [invariant.name for invariant in subject.invariants])
+        if not isinstance(criterion, ConfigIs) or subject.config is None:
+            return
+        try:
+            values = json.loads(self._runtime.workspaces[name].read(subject.config.file))
+        except (WorkspaceError, ValueError, RecursionError):
+            return  # what cannot be read now cannot be compared with; verification will tell
+        key = criterion.key.split(".")[0]
+        if isinstance(values, dict) and key not in values:
+            near = difflib.get_close_matches(key, values, 1) or sorted(values)
+            raise CriterionError(f"{subject.config.file} has no key {key!r}; did you mean {near[0]!r}?")
 
     @_told
     async def cancel_ticket(self, ticket_id: int) -> None:

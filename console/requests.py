@@ -60,7 +60,7 @@ class Requests(Host):
         """One press stops everything at once; resuming asks first."""
         app = self._harness
         if not app.state.control.stopped:
-            self._ask("stopping", lambda operator: operator.stop("stopped from the console"))
+            self._ask("stopping", lambda operator: operator.stop("stopped from the console"), "STOPPED — K resumes")
             return
         from console.screens.confirm import Confirm
 

@@ -237,7 +237,10 @@ def _invariant(state: ConsoleState, event: Event) -> ConsoleState:
         reason=str(event.data.get("reason") or ""),
         since=event.at,
     )
-    return _with_service(state, replace(service, objectives=tuple(known.values())))
+    shown = service.state
+    if known[name].state == "violated" and shown == "healthy":
+        shown = "down" if known[name].severity == "critical" else "degraded"
+    return _with_service(state, replace(service, state=shown, objectives=tuple(known.values())))
 
 
 def _fault(state: ConsoleState, event: Event) -> ConsoleState:

@@ -154,6 +154,9 @@ def _approval(pieces: list[Piece], row: Mapping[str, Any], width: int) -> None:
     ]
     if row.get("why"):
         _lines(pieces, str(row["why"]), " " * 12, "$muted", width)
+    for name in ("rule", "undo"):
+        if row.get(name):
+            _lines(pieces, f"{name} {row[name]}", " " * 12, "$muted", width)
     if row.get("edited_arguments"):
         edited = json.dumps(row["edited_arguments"], ensure_ascii=False, default=str)
         _lines(pieces, f"edited to {edited}", " " * 12, "$warning", width)

@@ -189,7 +189,8 @@ class Assembler:
             name, call = start.get("name"), start.get("id")
             if not (isinstance(name, str) and name and isinstance(call, str) and call):
                 raise damaged("a tool call came without id or name")
-            return Delta("call", f"{name} ")
+            earlier = any(other.kind == "tool_use" for other in self._blocks.values() if other is not block)
+            return Delta("call", f"\n{name} " if earlier else f"{name} ")
         if kind in ("text", "thinking"):
             return self._add(block, start.get(kind), kind)
         return None

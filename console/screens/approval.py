@@ -17,6 +17,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Input, TextArea
 
+from console.glyphs import STOP
 from console.keymap import bindings
 from console.paint import Painted, Piece, assemble, piece
 from console.plain import visible_json
@@ -55,6 +56,8 @@ class ApprovalModal(Arming, HarnessModal[str]):
         self._mode = "review"
         self._sending = False
         self._ended = ""
+        self._hinting = False
+        """The message line only says how to go on, so it may be written anew."""
         self._dialog = Vertical(classes="dialog", id="approval")
         self._target = Painted(id="approval-target")
         self._diff = Painted(id="approval-diff")
@@ -62,7 +65,8 @@ class ApprovalModal(Arming, HarnessModal[str]):
         self._live = Painted(id="approval-live")
         self._message = Painted(id="approval-message")
         self._reason = Input(placeholder="why not? the agent reads this", id="approval-reason", compact=True)
-        self._editor = TextArea("", id="approval-editor", soft_wrap=True, tab_behavior="indent", compact=True)
+        # tab_behavior "indent" would make the editor keep esc for itself, and esc is the way back.
+        self._editor = TextArea("", id="approval-editor", soft_wrap=True, tab_behavior="focus", compact=True)
 
     def compose(self) -> ComposeResult:
         with self._dialog:
@@ -92,6 +96,7 @@ class ApprovalModal(Arming, HarnessModal[str]):
             more = self.query_one("#approval-exact", VerticalScroll).max_scroll_y > 0
             rest = keys_pieces(("pgdn", "shows the rest")) if more else []
             self._say(rest if self.armed else [("keys arm in a moment …", "$muted")])
+            self._hinting = True
 
     def on_key(self, event: events.Key) -> None:
         if self._ended:
@@ -178,6 +183,8 @@ class ApprovalModal(Arming, HarnessModal[str]):
     def _fit(self) -> None:
         self._draw_facts()
         self._draw_live(self.harness.state)
+        if self._hinting:
+            self.armed_changed()
 
     def _draw_live(self, state: ConsoleState) -> None:
         row, now = self._row, self.harness.now()
@@ -185,9 +192,11 @@ class ApprovalModal(Arming, HarnessModal[str]):
             return
         service = state.subject(self.harness.subject)
         self._live.paint(live_pieces(service, max(20, self._live.size.width)))
-        self._dialog.border_subtitle = assemble(clock_pieces(row, now))
+        stopped = [(f" {STOP} STOPPED, K resumes ", "bold $alarm-ink on $alarm"), ("  ", "")]
+        self._dialog.border_subtitle = assemble([*(stopped if state.control.stopped else []), *clock_pieces(row, now)])
 
     def _say(self, pieces: list[Piece]) -> None:
+        self._hinting = False
         self._message.paint(pieces)
 
     # --- answers

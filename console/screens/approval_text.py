@@ -60,7 +60,7 @@ def facts_pieces(row: ApprovalRow, width: int, *, tight: bool) -> list[Piece]:
     named = plain(row.effect).replace("_", " ")
     facts = [
         *hanging("why", row.why, width, 3 if tight else 6),
-        *hanging("rule", row.rule, width, 1),
+        *hanging("rule", row.rule, width, 2),
         ("effect".ljust(LABEL), "$muted"),
         (f"{effect.glyph} {named}", f"bold {effect.style}"),
         (f", {effect.word}\n", "$muted"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -83,11 +84,22 @@ class ChaosMenu(HarnessModal[None]):
             ]
         )
 
+    def on_key(self, event: events.Key) -> None:
+        """A digit that stands beside a fault does what Enter on it does."""
+        if event.character is None or not event.character.isdigit():
+            return
+        for fault in self._faults:
+            if str(fault.get("key")) == event.character:
+                event.stop()
+                self._toggle(fault)
+
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         event.stop()
         fault = next((item for item in self._faults if item["name"] == event.option.id), None)
-        if fault is None:
-            return
+        if fault is not None:
+            self._toggle(fault)
+
+    def _toggle(self, fault: dict[str, Any]) -> None:
         name = str(fault["name"])
         if fault.get("active"):
             self.harness.ask(

@@ -21,6 +21,7 @@ class Confirm(HarnessModal[bool]):
         Binding("escape,n", "answer(False)", show=False),
         Binding("y", "answer(True)", show=False),
         Binding("left,right", "app.focus_next", show=False),
+        Binding("K", "stop", show=False),
     ]
 
     def __init__(self, question: str, body: str, yes: str) -> None:
@@ -38,6 +39,11 @@ class Confirm(HarnessModal[bool]):
     def on_button_pressed(self, event: Button.Pressed) -> None:
         event.stop()
         self.dismiss(event.button.id == "yes")
+
+    def action_stop(self) -> None:
+        """Stopping never waits for an answer; resuming is asked for elsewhere."""
+        if not self.harness.state.control.stopped:
+            self.harness.action_stop_resume()
 
     def action_answer(self, yes: bool) -> None:
         self.dismiss(yes)

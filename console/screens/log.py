@@ -12,6 +12,8 @@ from console.keymap import bindings
 from console.paint import Piece, assemble, piece
 from console.plain import plain
 from console.screens.base import HarnessScreen
+from console.state import ConsoleState
+from console.widgets.banners import StoppedLine
 from console.widgets.key_hints import KeyHints
 from console.widgets.lines import Lines
 
@@ -30,30 +32,38 @@ class LogScreen(HarnessScreen):
         self._lines = Lines(id="log-lines")
         self._filter = Input(placeholder="filter: every word must be in the line", id="log-filter", compact=True)
         self._asking = False
+        self._stopped = StoppedLine()
+        self._hints = KeyHints(id="log-hints")
 
     def compose(self) -> ComposeResult:
+        yield self._stopped
         yield self._lines
         yield self._filter
-        yield KeyHints(
-            [
-                ("esc", "back", "screen.back"),
-                ("/", "filter", "screen.filter"),
-                ("s", "follow", "screen.follow"),
-                ("y", "copy", "screen.copy"),
-                ("K", "STOP", "app.stop_resume"),
-                ("?", "help", "app.help"),
-            ],
-            id="log-hints",
-        )
+        yield self._hints
 
     def on_mount(self) -> None:
         self._filter.display = False
         self._lines.placeholder = "reading …"
         self.watch(self._lines, "following", self._titles)
         self._titles()
-        self.tick(0.0)
+        self.tick(self.harness.now())
+
+    def show_state(self, state: ConsoleState) -> None:
+        stopped = state.control.stopped
+        self._stopped.show(state.control, self.harness.now())
+        self._hints.show(
+            [
+                ("esc", "back", "screen.back"),
+                ("/", "filter", "screen.filter"),
+                ("s", "follow", "screen.follow"),
+                ("y", "copy", "screen.copy"),
+                ("K", "resume" if stopped else "STOP", "app.stop_resume"),
+                ("?", "help", "app.help"),
+            ]
+        )
 
     def tick(self, now: float) -> None:
+        self.show_state(self.harness.state)
         if self._asking:
             return
         self._asking = True

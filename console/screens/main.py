@@ -13,11 +13,12 @@ from textual.widgets import Input
 
 from console.keymap import bindings
 from console.screens.base import HarnessScreen
+from console.timefmt import span
 from console.widgets.agent_view import AgentPanel
 from console.widgets.banners import Banners
 from console.widgets.key_hints import Hint, KeyHints
 from console.widgets.objectives import ObjectivesPanel
-from console.widgets.service_panel import ServicePanel
+from console.widgets.service_panel import ServicePanel, silence
 from console.widgets.status_bar import Overview, StatusBar
 from console.widgets.ticket_table import TicketsPanel
 from console.widgets.too_small import TooSmall
@@ -27,6 +28,14 @@ if TYPE_CHECKING:
 
 DEBOUNCE_SECONDS = 0.3
 PANELS = ("service", "objectives", "tickets", "agent")
+
+
+def silence_line(seconds: float, *, owner: bool) -> str:
+    """What it means that nothing was measured for ``seconds``, and the mend."""
+    said = f"nothing was measured for {span(seconds)}"
+    if owner:
+        return f"{said}: what is shown is old"
+    return f"{said}: the console this one looks at has ended or hangs; q and harness-tui again takes over"
 
 
 class MainScreen(HarnessScreen):
@@ -80,6 +89,7 @@ class MainScreen(HarnessScreen):
         service = state.subject(app.subject)
         waiting = state.waiting()
         ticket = state.tickets.get(state.agent.ticket_id or 0)
+        silent = silence(service, now)
         with app.batch_update():
             self._bar.show(
                 Overview(
@@ -91,11 +101,13 @@ class MainScreen(HarnessScreen):
                     waiting=len(waiting),
                     loops=tuple(state.loops),
                     busy=app.busy,
+                    stale=silent is not None,
                 )
             )
-            self._banners.show(state.control, state.loops, waiting, now)
+            told = "" if silent is None else silence_line(silent, owner=session.owner)
+            self._banners.show(state.control, state.loops, waiting, now, told)
             self._service.show(service, now)
-            self._objectives.show(service.objectives)
+            self._objectives.show(service.objectives, stale=silent is not None)
             self._tickets.show(state.tickets, now)
             self._agent.show(state.agent, ticket, state.control, now)
             dead, slow = service.has_fault("play_dead"), service.has_fault("latency")

@@ -16,6 +16,7 @@ from console.paint import Painted, assemble, piece
 from console.screens.base import HarnessScreen
 from console.state import ConsoleState
 from console.ticket_text import head_pieces, ticket_content
+from console.widgets.banners import StoppedLine
 from console.widgets.key_hints import KeyHints
 from console.widgets.panel import MOVES
 
@@ -35,21 +36,15 @@ class TicketScreen(HarnessScreen):
         self._scroll = TicketScroll(id="ticket-scroll")
         self._head = Painted(id="ticket-head")
         self._body = Static("", markup=False, id="ticket-body")
+        self._stopped = StoppedLine()
+        self._hints = KeyHints(id="ticket-hints")
 
     def compose(self) -> ComposeResult:
+        yield self._stopped
         yield self._head
         with self._scroll:
             yield self._body
-        yield KeyHints(
-            [
-                ("esc", "back", "screen.back"),
-                ("R", "retry", "screen.retry"),
-                ("x", "cancel", "screen.cancel"),
-                ("K", "STOP", "app.stop_resume"),
-                ("?", "help", "app.help"),
-            ],
-            id="ticket-hints",
-        )
+        yield self._hints
 
     def on_mount(self) -> None:
         self._body.update(assemble([("reading …", "$muted")]))
@@ -60,6 +55,7 @@ class TicketScreen(HarnessScreen):
         steps = state.agent.steps if state.agent.ticket_id == self.ticket_id else ()
         approvals = tuple(row for row in state.approvals.values() if row.ticket_id == self.ticket_id)
         seen = (state.tickets.get(self.ticket_id), steps, approvals)
+        self._draw_head()
         if seen != self._seen:
             self._seen = seen
             self.run_worker(
@@ -96,7 +92,18 @@ class TicketScreen(HarnessScreen):
 
     def _draw_head(self) -> None:
         row = self.harness.state.tickets.get(self.ticket_id)
-        self._head.paint(head_pieces(self.ticket_id, row, self.harness.now()))
+        now, control = self.harness.now(), self.harness.state.control
+        self._head.paint(head_pieces(self.ticket_id, row, now))
+        self._stopped.show(control, now)
+        self._hints.show(
+            [
+                ("esc", "back", "screen.back"),
+                ("R", "retry", "screen.retry"),
+                ("x", "cancel", "screen.cancel"),
+                ("K", "resume" if control.stopped else "STOP", "app.stop_resume"),
+                ("?", "help", "app.help"),
+            ]
+        )
 
     def _draw(self) -> None:
         self._draw_head()

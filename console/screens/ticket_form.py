@@ -23,7 +23,11 @@ _EXAMPLE = "rate_limiter_healthy"
 class TicketForm(HarnessModal[None]):
     CSS_PATH = "ticket_form.tcss"
     AUTO_FOCUS = "#form-objective"
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings("form"), Binding("escape", "cancel", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings("form"),
+        Binding("escape", "cancel", show=False),
+        Binding("K", "app.stop_resume", show=False),
+    ]
 
     def __init__(self, subjects: list[str]) -> None:
         super().__init__()

@@ -116,7 +116,8 @@ class AgentPanel(Panel):
             return
         self._idle.display = True
         if agent.ticket_id is not None and ticket is not None:
-            self._idle.paint([piece(ticket.objective, "bold"), ("\n\nreading the ticket …", "$muted")])
+            said = "waiting in the queue" if ticket.status == "pending" else "reading the ticket …"
+            self._idle.paint([piece(ticket.objective, "bold"), (f"\n\n{said}", "$muted")])
             return
         self._idle.paint(
             [

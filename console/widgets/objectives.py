@@ -20,14 +20,16 @@ class ObjectivesPanel(Panel):
     def __init__(self) -> None:
         super().__init__(2, "Objectives", id="objectives")
         self._objectives: Sequence[Objective] | None = None
+        self._stale = False
         self._body = Painted(id="objectives-body")
 
     def compose(self) -> ComposeResult:
         yield self._body
 
-    def show(self, objectives: Sequence[Objective] | None) -> None:
-        """None is a placeholder; an empty sequence says that none are declared."""
-        self._objectives = objectives
+    def show(self, objectives: Sequence[Objective] | None, *, stale: bool = False) -> None:
+        """None is a placeholder; an empty sequence says that none are declared; ``stale`` values are faded."""
+        self._objectives, self._stale = objectives, stale
+        self.set_class(stale, "-stale")
         self._draw()
 
     def on_resize(self, event: events.Resize) -> None:
@@ -63,4 +65,7 @@ class ObjectivesPanel(Panel):
                 pieces.append(piece(f"  {item.condition}", "$faint", left))
         self._body.paint(pieces)
         violated = sum(item.state == "violated" for item in self._objectives)
-        self.foot(*([(f"{violated} violated", "bold $error")] if violated else []))
+        if self._stale:
+            self.foot(("STALE", "bold $warning"))
+        else:
+            self.foot(*([(f"{violated} violated", "bold $error")] if violated else []))

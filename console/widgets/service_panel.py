@@ -9,7 +9,7 @@ from textual import events
 from textual.app import ComposeResult
 
 from console.glyphs import BOLT, DOT, SUBJECT, sign
-from console.paint import NEWLINE, Painted, Piece, fit, piece, signed, spark
+from console.paint import NEWLINE, Painted, Piece, fit, piece, signed, spark, width_of
 from console.timefmt import age, milliseconds, span
 from console.widgets.panel import Panel
 
@@ -35,6 +35,13 @@ def latency_limit(service: Service) -> float | None:
 def rate(value: float) -> str:
     """A rate per second, whole from ten up."""
     return f"{value:.0f}" if value >= 10 else f"{value:.1f}"
+
+
+def silence(service: Service, now: float) -> float | None:
+    """Seconds since the last sample when that is too long ago to be believed, else None."""
+    if service.sampled_at is None or now - service.sampled_at <= STALE_SECONDS:
+        return None
+    return now - service.sampled_at
 
 
 class ServicePanel(Panel):
@@ -64,7 +71,7 @@ class ServicePanel(Panel):
             self._body.paint([("starting …", "$muted")])
             self.foot()
             return
-        stale = service.sampled_at is not None and self._now - service.sampled_at > STALE_SECONDS
+        stale = silence(service, self._now) is not None
         self.set_class(stale, "-stale")
         self.head(piece(service.subject, "$muted", 24))
         if service.sampled_at is None:
@@ -85,6 +92,26 @@ class ServicePanel(Panel):
         if service.started_at is None or service.pid is None:
             return "not running"
         return f"up {span(self._now - service.started_at)}"
+
+    def _process(self, service: Service, width: int) -> list[Piece]:
+        """Uptime, pid, port and restarts on one line; the word before the port goes first where it is narrow."""
+        up: list[Piece] = [(self._uptime(service), "")]
+        restarts: list[Piece] = [
+            ("restarts ", "$muted"),
+            (str(service.restarts), "" if not service.restarts else "$warning"),
+        ]
+        pid: list[list[Piece]] = []
+        port: list[list[Piece]] = []
+        short: list[list[Piece]] = []
+        if service.pid is not None:
+            pid = [[("pid ", "$muted"), (str(service.pid), "")]]
+        if service.port is not None:
+            port = [[("port ", "$muted"), (str(service.port), "")]]
+            short = [[(":", "$muted"), (str(service.port), "")]]
+        whole = [up, *pid, *port, restarts]
+        if sum(width_of(group) + 2 for group in whole) - 2 <= width:
+            return fit(whole, width)
+        return fit([up, restarts, *pid, *short], width)
 
     def _state(self, service: Service) -> list[Piece]:
         if service.has_fault("play_dead"):
@@ -150,13 +177,7 @@ class ServicePanel(Panel):
         def row(name: str, pieces: list[Piece]) -> list[Piece]:
             return [(name.ljust(label), "$muted"), *pieces]
 
-        process: list[Piece] = [(self._uptime(service), "")]
-        if service.pid is not None:
-            process += [("  pid ", "$muted"), (str(service.pid), "")]
-        if service.port is not None:
-            process += [("  port ", "$muted"), (str(service.port), "")]
-        process += [("  restarts ", "$muted"), (str(service.restarts), "" if not service.restarts else "$warning")]
-        lines = [row("state", self._state(service)), row("process", process)]
+        lines = [row("state", self._state(service)), row("process", self._process(service, width - label))]
         if service.detail:
             style = "$warning" if service.state != "healthy" else "$muted"
             lines.append(row("", [piece(service.detail, style, width - label)]))

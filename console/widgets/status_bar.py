@@ -26,6 +26,8 @@ class Overview(NamedTuple):
     waiting: int = 0
     loops: tuple[str, ...] = ()
     busy: str = ""
+    stale: bool = False
+    """The last sample is too old for the state to be believed."""
 
 
 class StatusBar(Horizontal):
@@ -73,14 +75,22 @@ class StatusBar(Horizontal):
         else:
             parts.append((8, [piece(f"  {view.service.subject}", "bold", 24)]))
             state = sign(SUBJECT, view.service.state)
-            parts.append((1, [("  ", ""), signed(state)]))
+            if view.stale and view.service.state != "stopped":
+                parts.append((1, [("  ", ""), ("? stale", "bold $warning")]))
+            else:
+                parts.append((1, [("  ", ""), signed(state)]))
         if view.control is not None:
             mode = sign(MODE, view.control.mode)
             parts.append((2, [("  ", ""), signed(mode, bold=False)]))
         if view.brain:
-            parts.append((5, [("  ", ""), piece(view.brain, "$muted", 28)]))
+            parts.append((5, [("  ", ""), piece(view.brain, "$muted", 48)]))
         for name, _ in view.service.faults if view.service is not None else ():
             parts.append((6, [("  ", ""), piece(f" {BOLT} {name} ", "bold $alarm-ink on $alarm", 24)]))
+        if sum(width_of(pieces) for _, pieces in parts) > room:
+            parts = [
+                (5, [("  ", ""), piece(view.brain, "$muted", 28)]) if rank == 5 else (rank, said)
+                for rank, said in parts
+            ]
         while len(parts) > 1 and sum(width_of(pieces) for _, pieces in parts) > room:
             parts.remove(max(parts, key=lambda part: part[0]))
         self._left.paint([item for _, pieces in parts for item in pieces])

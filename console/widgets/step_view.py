@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _MARKDOWN = re.compile(r"(^|\n)\s{0,3}(#{1,4} |[-*] |\d+\. |```|>)|\*\*|`[^`]+`|\|.+\|")
 _MARK_GLYPHS = {"claimed": "▷", "verification": "◎", "note": "✎", "settled": "■"}
 MAX_LINES = 60
+_SAYS_SOMETHING = 12
+"""Characters from which a result's first line stands for it; a shorter one is a bracket, and the rest is joined on."""
 
 
 def call_lines(call: Call, width: int, expanded: bool) -> list[list[Piece]]:
@@ -43,7 +45,8 @@ def call_lines(call: Call, width: int, expanded: bool) -> list[list[Piece]]:
     if not call.outcome and not result:
         return [*lines, second] if call.chip else lines
     bad = call.outcome not in ("", "ok")
-    text = " ".join(result.split()) or call.outcome
+    first = result.split("\n", 1)[0].strip()
+    text = " ".join(first.split() if len(first) > _SAYS_SOMETHING else result.split()) or call.outcome
     if bad and call.outcome not in text:
         text = f"{call.outcome}: {text}"
     style = "$warning" if bad else "$muted"

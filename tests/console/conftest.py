@@ -24,7 +24,7 @@ def still(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(widget, "cursor_blink", False)
 
 
-async def wait_until(pilot: Pilot[int], condition: Callable[[], bool], seconds: float = 5.0) -> None:
+async def wait_until(pilot: Pilot[int], condition: Callable[[], bool], seconds: float = 20.0) -> None:
     """Let the app work until ``condition`` holds; fails after ``seconds``."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -93,9 +93,9 @@ class FakeOperator:
         rows = (
             ("play_dead", "Play dead", "space", "the service answers 503 to everything"),
             ("latency", "Latency", "z", "every answer takes 500 ms longer"),
-            ("crash", "Crash", "", "SIGKILL: the process is gone"),
-            ("hang", "Hang", "", "SIGSTOP: alive, but it does not answer"),
-            ("corrupt_config", "Corrupt configuration", "", "the file no longer parses, then the process is killed"),
+            ("crash", "Crash", "1", "SIGKILL: the process is gone"),
+            ("hang", "Hang", "2", "SIGSTOP: alive, but it does not answer"),
+            ("corrupt_config", "Corrupt configuration", "3", "the file no longer parses, then the process is killed"),
         )
         return [
             {

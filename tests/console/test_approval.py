@@ -127,6 +127,20 @@ async def test_edit_refuses_bad_json_and_sends_good() -> None:
         )
 
 
+async def test_escape_from_the_editor_goes_back_and_nothing_is_sent() -> None:
+    async with console(scenes.asking()) as started:
+        app, boot, pilot = started
+        shown = await opened(started)
+        await pilot.press("e", *"xyz", "tab", "escape")
+        await pilot.pause()
+        assert modal(app) is shown
+        assert not shown.query_one("#approval-editor").display
+        await opened(started)
+        await pilot.press("escape")
+        await wait_until(pilot, lambda: app.screen is app.main)
+        assert asked(boot) == []
+
+
 async def test_later_parks_and_a_brings_it_back() -> None:
     async with console(scenes.asking()) as started:
         app, boot, pilot = started
@@ -198,6 +212,33 @@ async def test_withdrawn_while_it_is_open() -> None:
         await pilot.press("a")
         await wait_until(pilot, lambda: app.screen is app.main)
         assert asked(boot) == []
+
+
+async def test_a_larger_terminal_takes_the_hint_to_scroll_away() -> None:
+    async with console(scenes.asking(), size=(60, 18)) as started:
+        app, _, pilot = started
+        await opened(started)
+        await wait_until(pilot, lambda: "shows the rest" in text(app, "#approval-message"))
+        await pilot.resize_terminal(120, 40)
+        await wait_until(pilot, lambda: "shows the rest" not in text(app, "#approval-message"))
+
+
+async def test_how_it_ended_is_shown_whole() -> None:
+    why = "what it would change has changed since it was proposed"
+    async with console(scenes.asking(), size=(80, 24)) as started:
+        app, _, pilot = started
+        await opened(started)
+        await publish(started, happenings.approval(1, status="withdrawn", reason=why))
+        await wait_until(pilot, lambda: "withdrawn" in text(app, "#approval-message"))
+        await wait_until(pilot, lambda: app.screen.query_one("#approval-message").size.height >= 2)
+
+
+async def test_stopped_is_said_in_the_window_itself() -> None:
+    async with console(scenes.asking(), size=(80, 24)) as started:
+        app, _, pilot = started
+        await opened(started)
+        await publish(started, happenings.control(stopped=True))
+        await wait_until(pilot, lambda: "STOPPED" in str(app.screen.query_one("#approval").border_subtitle))
 
 
 async def test_decided_elsewhere_while_a_reason_is_being_typed() -> None:

@@ -19,8 +19,10 @@ from console.screens.help import HelpScreen
 from console.screens.log import LogScreen
 from console.screens.ticket import TicketScreen
 from console.screens.ticket_form import TicketForm
+from console.widgets.banners import StoppedLine
 from console.widgets.step_view import StepView
 from monitor.events import Event
+from service.faults import FAULTS
 from tests.console import fakes, happenings, scenes
 from tests.console.conftest import wait_until
 
@@ -141,6 +143,54 @@ async def test_stop_is_one_press_and_resume_asks() -> None:
         await wait_until(pilot, lambda: isinstance(app.screen, Confirm))
         await pilot.press("y")
         await wait_until(pilot, lambda: asked(boot) == [("stop",), ("resume",)])
+
+
+@pytest.mark.parametrize("key", ["l", "enter"])
+async def test_stopped_is_seen_on_every_full_screen(key: str) -> None:
+    async with console() as started:
+        app, _, pilot = started
+        await pilot.press(key)
+        await wait_until(pilot, lambda: app.screen is not app.main)
+        line = app.screen.query_one(StoppedLine)
+        assert not line.display
+        await pilot.press("K")
+        await wait_until(pilot, lambda: any("STOPPED" in notice.message for notice in app._notifications))
+        await publish(started, happenings.control(stopped=True))
+        await wait_until(pilot, lambda: line.display)
+        assert "STOPPED" in str(line.content)
+        await publish(started, happenings.control())
+        await wait_until(pilot, lambda: not line.display)
+
+
+async def test_stop_does_not_wait_for_an_answer() -> None:
+    async with console(scenes.working()) as (app, boot, pilot):
+        await pilot.press("q")
+        await wait_until(pilot, lambda: isinstance(app.screen, Confirm))
+        await pilot.press("K")
+        await wait_until(pilot, lambda: asked(boot) == [("stop",)])
+
+
+async def test_a_digit_beside_a_fault_injects_it() -> None:
+    async with console() as (app, boot, pilot):
+        await pilot.press("c")
+        menu: Any = await wait_for_menu(app, pilot)
+        await wait_until(pilot, lambda: menu.query_one("#chaos-list").option_count == 5)
+        await pilot.press("2", "9")
+        await wait_until(pilot, lambda: asked(boot) == [("inject", "hang")])
+
+
+def test_every_key_offered_for_a_fault_is_one_that_works() -> None:
+    on_the_screen = {part for key in KEYMAP if key.scope == "main" for part in key.keys.split(",")}
+    for fault in FAULTS.values():
+        assert fault.key in on_the_screen or fault.key.isdigit(), fault.name
+        if fault.key.isdigit():
+            assert [other.key for other in FAULTS.values()].count(fault.key) == 1
+
+
+async def wait_for_menu(app: HarnessApp, pilot: Pilot[int]) -> ChaosMenu:
+    await wait_until(pilot, lambda: isinstance(app.screen, ChaosMenu))
+    assert isinstance(app.screen, ChaosMenu)
+    return app.screen
 
 
 async def test_mode_cycles_and_autonomous_asks() -> None:

@@ -53,6 +53,52 @@ async def test_stale_looks_stale() -> None:
         panel = app.query_one("#service")
         assert panel.has_class("-stale")
         assert "STALE" in str(panel.border_subtitle)
+        assert "STALE" in str(app.query_one("#objectives").border_subtitle)
+        assert "? stale" in text(app.query_one("#status-left"))
+        assert "nothing was measured for 40s" in text(app.query_one("#banner-silent"))
+        assert "harness-tui" not in text(app.query_one("#banner-silent"))
+
+
+async def test_a_viewer_whose_owner_is_gone_says_how_to_go_on() -> None:
+    old = [happenings.snapshot(at=happenings.NOW - 40), *scenes.history()]
+    async with console(old, owner=False, size=(80, 24)) as (app, _, _pilot):
+        banner = app.query_one("#banner-silent")
+        assert "harness-tui again takes over" in text(banner)
+        assert banner.size.height == 2
+
+
+async def test_fresh_figures_do_not_look_stale() -> None:
+    async with console() as (app, _, _pilot):
+        assert not app.query_one("#banner-silent").display
+        assert not app.query_one("#objectives").has_class("-stale")
+
+
+async def test_the_whole_reason_of_a_failed_loop_is_on_screen() -> None:
+    reason = (
+        "the endpoint at http://127.0.0.1:18734 does not accept the key: invalid x-api-key; "
+        "set a valid ANTHROPIC_API_KEY and start again"
+    )
+    failed = Event("loop.failed", happenings.NOW, {"loop": "agent", "reason": reason})
+    async with console([*scenes.healthy(), failed], size=(80, 24)) as (app, _, _pilot):
+        banner = app.query_one("#banner-loops")
+        assert reason in text(banner)
+        assert banner.size.height == 3
+
+
+async def test_a_ticket_that_nobody_works_is_said_to_wait() -> None:
+    claimed = happenings.ticket(40, "mend it", status="pending")
+    claimed = Event(claimed.kind, claimed.at, {**claimed.data, "what": "claimed"}, claimed.subject, 40)
+    async with console([happenings.snapshot(), claimed]) as (app, _, _pilot):
+        assert "waiting in the queue" in text(app.query_one("#agent-idle"))
+
+
+async def test_process_figures_stay_on_one_line_where_it_is_narrow() -> None:
+    for size in ((100, 30), (104, 40), (120, 36)):
+        async with console([happenings.snapshot(restarts=4, pid=3_999_999), *scenes.history()], size=size) as started:
+            lines = text(started[0].query_one("#service-body")).split("\n")
+            row = next(line for line in lines if line.startswith("process"))
+            assert "restarts 4" in row, row
+            assert len(row) <= started[0].query_one("#service-body").size.width
 
 
 async def test_the_service_panel_is_complete() -> None:
@@ -86,8 +132,11 @@ async def test_live_text_streams_and_becomes_a_step() -> None:
         assert "[3]" in text(live)
         await publish(started, happenings.entry(12, 3, "turn", "Removing artificial delay from config"))
         await wait_until(pilot, lambda: not live.display)
-        steps = [text(view.query_one("Painted")) for view in app.query("StepView")]
-        assert any("[3] # Removing artificial delay from config" in step for step in steps)
+
+        def steps() -> str:
+            return "\n".join(text(part) for part in app.query("StepView Painted"))
+
+        await wait_until(pilot, lambda: "[3] # Removing artificial delay from config" in steps())
 
 
 async def test_hostile_text_is_plain_everywhere() -> None:
@@ -143,6 +192,8 @@ async def test_the_ticket_screen_tells_the_whole_story() -> None:
             "# Reading the deployed configuration",
             "allowed by read-only",
             '-  "delay_ms": 500',
+            "rule reversible-asks",
+            "undo git revert",
         ):
             assert part in text(body), part
         await pilot.press("x")

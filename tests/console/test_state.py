@@ -34,6 +34,14 @@ def test_the_process_exit_shows_before_the_next_tick() -> None:
     assert (state.subject("ratelimiter").state, state.subject("ratelimiter").pid) == ("down", None)
 
 
+def test_a_violation_shows_before_the_next_tick() -> None:
+    violated = {"name": "rate_limiter_latency", "state": "violated", "value": "503 ms", "reason": "slow"}
+    state = fold(happenings.snapshot(), Event("invariant.changed", 9.0, violated, subject="ratelimiter"))
+    service = state.subject("ratelimiter")
+    assert service.state == "degraded"
+    assert [(item.state, item.since) for item in service.objectives][1] == ("violated", 9.0)
+
+
 def test_faults_come_and_go() -> None:
     fault = {"subject": "ratelimiter", "name": "latency", "active": True, "injected_at": iso(5.0)}
     on = fold(Event("fault.changed", 5.0, {"fault": fault}))

@@ -37,6 +37,8 @@ def test_usage_and_lookups(harness: Harness) -> None:
     refused(harness, "tickets", "new", "-o", "x", "--subject", "nobody", code=3, tells="ratelimiter")
     refused(harness, "chaos", "inject", "latency", "--subject", "nobody", code=3, tells="ratelimiter")
     refused(harness, "tickets", "show", "9" * 30, code=3)
+    told = refused(harness, "tickets", "new", "-o", "x", "-c", "config.capacitty == 200", code=2)
+    assert "did you mean 'capacity'" in told
     refused(harness, "traffic", tells="not running")
 
 
