@@ -30,14 +30,15 @@ class LiveBoot:
         """
         await asyncio.to_thread(_import)
         from console.failure import Failure
+        from console.home import PARTS
         from console.live_operator import LiveOperator
-        from console.runtime import ALL_PARTS, Runtime
+        from console.runtime import Runtime
         from console.settings import load_settings
 
         try:
             settings = await asyncio.to_thread(load_settings)
             runtime = Runtime(settings)
-            await runtime.open(ALL_PARTS, or_view=True)
+            await runtime.open(PARTS, or_view=True)
         except Failure as error:
             raise OperatorError(str(error)) from None
         self._runtime = runtime

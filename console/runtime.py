@@ -25,7 +25,7 @@ from console import chores
 from console.brains import make_brain, make_summariser
 from console.chaos import Chaos
 from console.failure import Failure
-from console.home import PARTS, Locks, holder, prepare
+from console.home import Locks, holder, prepare
 from console.settings import Settings
 from monitor.events import Event
 from monitor.hub import Hub
@@ -267,6 +267,3 @@ class Runtime:
             await self._ledger.close()
             self._ledger = None
         self.locks.release()
-
-
-ALL_PARTS = PARTS

@@ -8,17 +8,8 @@ from typing import Any
 
 
 def age(seconds: float | None) -> str:
-    """A duration in seconds as at most four characters of one unit; nothing known is a dash."""
-    if seconds is None:
-        return "–"
-    whole = max(0, int(seconds))
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m"
-    if whole < 86_400:
-        return f"{whole // 3600}h"
-    return f"{whole // 86_400}d"
+    """A duration in seconds by its largest unit alone; nothing known is a dash."""
+    return span(seconds).split(" ", 1)[0]
 
 
 def span(seconds: float | None) -> str:
